@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// The rules of what a person sees.
+//
+//   - Data goes to standard output, messages to standard error, hints last.
+//   - The verdict is the first word of an answer.
+//   - Messages start with a lower-case letter or the object they are about and
+//     end without a full stop.
+//   - Colour only on a terminal, and never where NO_COLOR is set.
+//   - Exit status: 0 yes, same, done; 1 no, differs; 2 wrong usage or bad
+//     input, found before anything else is done; 3 unknown; 4 could not be done.
+
+// Exit statuses.
+const (
+	statusYes     = 0
+	statusNo      = 1
+	statusUsage   = 2
+	statusUnknown = 3
+	statusCannot  = 4
+)
+
+// session is what every command is given to work with.
+type session struct {
+	ctx    context.Context
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// command is what each subcommand implements. The status counts only where
+// the error is nil; an error is status 4 unless it is a *inputError.
+type command interface {
+	Run(s *session) (status int, err error)
+}
+
+// inputError is wrong usage or bad input: exit status 2.
+type inputError struct{ err error }
+
+func (e *inputError) Error() string { return e.err.Error() }
+func (e *inputError) Unwrap() error { return e.err }
+
+// hintedError is an error with the command that mends it.
+type hintedError struct {
+	err  error
+	hint string
+}
+
+func (e *hintedError) Error() string { return e.err.Error() }
+func (e *hintedError) Unwrap() error { return e.err }
+
+// commandLine is every command with its flags, grouped by what a user wants.
+// Each subcommand is a struct in a file of its own.
+type commandLine struct {
+	Version versionCommand `cmd:"" group:"about" help:"Print the version."`
+}
+
+var groups = []kong.Group{
+	{Key: "see", Title: "See what hosts give:"},
+	{Key: "decide", Title: "Decide what guests may see:"},
+	{Key: "use", Title: "Use a contract:"},
+	{Key: "prove", Title: "Prove what a guest sees:"},
+	{Key: "review", Title: "Review documents:"},
+	{Key: "kernels", Title: "Work with kernels:"},
+	{Key: "about", Title: "About guise:"},
+}
+
+// run is the whole command: it parses args, runs one subcommand and returns
+// the exit status. A panic is caught and is status 4.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
+	defer func() {
+		if p := recover(); p != nil {
+			if exit, ok := p.(kongExit); ok {
+				status = int(exit)
+				return
+			}
+			fmt.Fprintf(stderr, "guise: internal error: %v\nhint: please report this with the command line\n", p)
+			status = statusCannot
+		}
+	}()
+	var line commandLine
+	parser, err := kong.New(&line,
+		kong.Name("guise"),
+		kong.Description("Decide, apply and prove what a KVM guest may see of the machine under it."),
+		kong.ExplicitGroups(groups),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { panic(kongExit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		panic(err)
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return report(stderr, &inputError{&hintedError{err, "guise --help lists the commands"}})
+	}
+	s := &session{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}
+	selected, ok := parsed.Selected().Target.Addr().Interface().(command)
+	if !ok {
+		panic(fmt.Sprintf("%s is not a command", parsed.Command()))
+	}
+	status, err = selected.Run(s)
+	if err != nil {
+		return report(stderr, err)
+	}
+	return status
+}
+
+// kongExit carries the status out of kong's own exits (--help).
+type kongExit int
+
+// report prints an error with its hints and returns its exit status.
+func report(stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "guise: %v\n", err)
+	var hinted *hintedError
+	if errors.As(err, &hinted) {
+		fmt.Fprintf(stderr, "hint: %s\n", hinted.hint)
+	}
+	var input *inputError
+	if errors.As(err, &input) || errors.Is(err, os.ErrInvalid) {
+		return statusUsage
+	}
+	return statusCannot
+}

@@ -1,0 +1,62 @@
+package guise
+
+import (
+	"slices"
+	"strings"
+)
+
+// Feature is a vCPU feature or capability that is chosen when a VM is made and
+// changes what its guest may see.
+type Feature string
+
+// The features a setup can name, in the order documents list them.
+const (
+	FeaturePMU     Feature = "pmu"     // KVM_ARM_VCPU_PMU_V3
+	FeatureSVE     Feature = "sve"     // KVM_ARM_VCPU_SVE
+	FeaturePAuth   Feature = "pauth"   // KVM_ARM_VCPU_PTRAUTH_ADDRESS and _GENERIC
+	FeatureMTE     Feature = "mte"     // KVM_CAP_ARM_MTE
+	FeatureEL2     Feature = "el2"     // KVM_ARM_VCPU_HAS_EL2
+	FeatureAArch32 Feature = "aarch32" // KVM_ARM_VCPU_EL1_32BIT
+)
+
+// Features lists every feature in canonical order.
+var Features = []Feature{FeatureAArch32, FeatureEL2, FeatureMTE, FeaturePAuth, FeaturePMU, FeatureSVE}
+
+// Setup is what is chosen when a VM is made. The zero value is the plainest
+// VM: no optional feature, no in-kernel interrupt controller, 40-bit IPA.
+type Setup struct {
+	// Features holds the chosen features, sorted, each once.
+	Features []Feature
+	// Protected is true for a protected VM (KVM_VM_TYPE_ARM_PROTECTED).
+	Protected bool
+	// VGIC is the in-kernel interrupt controller: 0 none, 2 or 3.
+	VGIC int
+	// IPABits is the size of the guest-physical address space; 0 stands for
+	// KVM's default of 40.
+	IPABits int
+	// Capabilities holds names of KVM_CAP_ARM_* enabled on the VM beyond those
+	// that a feature stands for, sorted.
+	Capabilities []string
+	// VectorLengths is the set of SVE vector lengths: bit n-1 stands for n
+	// quadwords. 0 stands for all that the host supports.
+	VectorLengths uint16
+}
+
+// Has reports whether the setup names the feature.
+func (s *Setup) Has(feature Feature) bool { return slices.Contains(s.Features, feature) }
+
+// Name gives the setup in one word for messages: its features joined with
+// "+", "base" where it has none, with "protected" and the vGIC where chosen.
+func (s *Setup) Name() string {
+	var words []string
+	for _, f := range s.Features {
+		words = append(words, string(f))
+	}
+	if s.Protected {
+		words = append(words, "protected")
+	}
+	if len(words) == 0 {
+		words = []string{"base"}
+	}
+	return strings.Join(words, "+")
+}

@@ -1,0 +1,105 @@
+// Package vm holds the small interfaces that everything able to make a VM
+// implements, the live kernel (package kvm) and the reference model
+// (package model/arm64) alike, and what can be done on any of them: Capture,
+// Apply and Prove.
+package vm
+
+import (
+	"context"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/probe"
+)
+
+// Host makes VMs. A Host is safe for concurrent use.
+type Host interface {
+	// String names the host for messages: "kvm", "model:6.12/neoverse-v1".
+	String() string
+	// NewVM makes a VM of the setup with the given number of vCPUs (at least
+	// 1), each initialised; SVE is not yet finalised. It returns an error that
+	// wraps ErrNotSupported where the host cannot make such a VM.
+	NewVM(ctx context.Context, setup guise.Setup, vcpus int) (VM, error)
+	// Close releases the host.
+	Close() error
+}
+
+// VM is one virtual machine. It must not be used from two goroutines at once.
+// An error that KVM gave is a *RegisterError or wraps a syscall.Errno.
+type VM interface {
+	// Get reads a register of up to 64 bits through one vCPU.
+	Get(vcpu int, id arm64.ID) (uint64, error)
+	// Set writes a register of up to 64 bits through one vCPU.
+	Set(vcpu int, id arm64.ID, value uint64) error
+	// Run has the vCPU execute a probe program to its end and returns what the
+	// guest saw, one record for each operation. It finalises SVE where that
+	// was not done, and counts as the first run.
+	Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.Trace, error)
+	// Close drops the VM and all it holds. It is called once.
+	Close() error
+}
+
+// Lister is a VM that can list its registers (KVM_GET_REG_LIST).
+type Lister interface {
+	// List returns the ids in ascending order. It fails with EPERM while SVE
+	// is not finalised.
+	List(vcpu int) ([]arm64.ID, error)
+}
+
+// WideRegisters is a VM with registers wider than 64 bits: V, Z and P
+// registers and the SVE vector lengths.
+type WideRegisters interface {
+	// GetWide fills value, whose length must be id.Size().
+	GetWide(vcpu int, id arm64.ID, value []byte) error
+	SetWide(vcpu int, id arm64.ID, value []byte) error
+}
+
+// Finalizer is a VM whose SVE vCPUs must be finalised (KVM_ARM_VCPU_FINALIZE).
+type Finalizer interface {
+	Finalize(vcpu int) error
+}
+
+// Interrupter is a VM whose vCPU can be entered and left at once
+// (KVM_RUN with immediate_exit), which freezes its ID registers.
+type Interrupter interface {
+	// RunNothing returns EINTR where the kernel did as it should.
+	RunNothing(vcpu int) error
+}
+
+// Reinitializer is a VM whose vCPU can be initialised again
+// (a second KVM_ARM_VCPU_INIT) with the features given.
+type Reinitializer interface {
+	Reinit(vcpu int, features []guise.Feature) error
+}
+
+// MaskReporter is a VM that reports which bits of feature ID registers can be
+// written (KVM_ARM_GET_REG_WRITABLE_MASKS). What it reports is recorded and
+// never believed.
+type MaskReporter interface {
+	// MaskRanges returns KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES, 0 where there
+	// is none.
+	MaskRanges() (uint64, error)
+	// WritableMasks returns the 192 masks of a range.
+	WritableMasks(rangeIndex uint32) ([192]uint64, error)
+}
+
+// Filterer is a VM whose SMCCC calls can be filtered (KVM_ARM_VM_SMCCC_FILTER).
+type Filterer interface {
+	// Filter installs an action (0 handle, 1 deny, 2 forward to userspace)
+	// for count function ids from base.
+	Filter(base, count uint32, action uint8) error
+}
+
+// GICMaker is a VM in which an in-kernel interrupt controller can be made
+// after its vCPUs.
+type GICMaker interface {
+	// MakeVGIC creates and initialises a vGICv3.
+	MakeVGIC() error
+}
+
+// CapabilityChecker tells the value of a KVM capability
+// (KVM_CHECK_EXTENSION).
+type CapabilityChecker interface {
+	// CheckCapability returns 0 where the kernel does not know the number.
+	CheckCapability(number uint32) (int, error)
+}
