@@ -3,6 +3,8 @@
 // host offers for each. It is pure: no clock, no files, no platform.
 package isa
 
+import "strings"
+
 // Order says how two values of a field compare: which of two hosts gives more,
 // and which value both can give.
 type Order uint8
@@ -41,6 +43,39 @@ const (
 	Hardware
 )
 
+// Register is a feature register: 64 bits at most, with its named fields from
+// the highest to the lowest bit.
+type Register struct {
+	Name   string
+	ID     uint64 // the id by which the hypervisor's interface knows it
+	Bits   uint8  // 32 or 64
+	Scope  Scope
+	// Whole says that two values are compared whole: the register is an
+	// identity or a description, not a list of features.
+	Whole  bool
+	Fields []Field
+}
+
+// Field returns the field of that name, without regard to case (Arm writes
+// TGran4 where the kernel writes TGRAN4), or nil.
+func (r *Register) Field(name string) *Field {
+	for i := range r.Fields {
+		if strings.EqualFold(r.Fields[i].Name, name) {
+			return &r.Fields[i]
+		}
+	}
+	return nil
+}
+
+// Named returns the bits that belong to a named field.
+func (r *Register) Named() uint64 {
+	var mask uint64
+	for i := range r.Fields {
+		mask |= r.Fields[i].Mask()
+	}
+	return mask
+}
+
 // Value is a named value of a field.
 type Value struct {
 	Value uint64
@@ -52,10 +87,13 @@ type Field struct {
 	Name   string
 	LSB    uint8
 	Width  uint8
-	Order  Order
-	Signed bool
-	// Safe is the value every CPU can be said to have.
-	Safe uint64
+	// Order says how two values compare where a host judges a write.
+	Order Order
+	// HostOrder is the rule by which the kernel combines unlike CPUs of one
+	// host; Safe is that rule's safe value.
+	HostOrder Order
+	Safe      uint64
+	Signed    bool
 	// Sanitised says that the kernel combines this field over all CPUs of a
 	// host; where it does not, KVM shows 0 and takes nothing else.
 	Sanitised bool
