@@ -1,10 +1,20 @@
 // Package probe describes what a guest does to look at the machine it was
 // given: programs, lists of operations that each know their instruction words,
-// and traces, what came of each. The kernel runs the words; the reference model
-// evaluates the operations.
+// and traces, what came of each. The kernel runs the words, packed into an
+// Image; the reference model evaluates the operations.
+//
+// A trace shows what a guest saw, not why. That an instruction was undefined
+// does not show who made it so: the CPU may lack it, KVM may have trapped it, a
+// CPU with FEAT_IDST answers some encodings without KVM ever seeing them, and a
+// guest can trap itself, which is why an image first lifts the controls that
+// belong to the guest (startup.go).
 package probe
 
-import "github.com/guise-project/guise/isa/arm64"
+import (
+	"fmt"
+
+	"github.com/guise-project/guise/isa/arm64"
+)
 
 // Kind is what an operation does.
 type Kind uint8
@@ -12,56 +22,128 @@ type Kind uint8
 const (
 	// MRS reads a system register.
 	MRS Kind = iota
-	// MSR writes a system register.
+	// MSR writes a system register and synchronises (ISB).
 	MSR
-	// HVC and SMC make an SMCCC call.
+	// HVC and SMC make an SMCCC call with immediate 0.
 	HVC
 	SMC
 	// Execute runs an instruction sequence.
 	Execute
 )
 
+var kindNames = [...]string{"mrs", "msr", "hvc", "smc", "execute"}
+
+// String gives the word used in documents.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("Kind(%d)", uint8(k))
+}
+
 // Op is one operation of a program.
+//
+// Before an Execute, x0 to x7 hold Args, x9 points to 4 KiB of scratch memory
+// (Normal, write-back, 4 KiB aligned), x10 to the same memory through an alias
+// whose pages are guarded (FEAT_BTI's GP bit), and x11 holds the distance from
+// an address to its guarded alias. x12 to x17 and the SIMD and floating-point
+// registers are free; x18 to x30 and the stack pointer must not be changed.
+// After every operation the image goes on at PSTATE values of its own only
+// where an exception was taken: a sequence that changes PSTATE restores it.
 type Op struct {
-	Kind     Kind
+	Kind Kind
+	// Name says what the operation is about: a register's name, a function
+	// name, a FEAT_ name. Kind and Name together are unique in a program.
+	Name     string
 	Register arm64.Encoding // MRS, MSR
 	Value    uint64         // MSR
 	// Args are x0 to x7 of an SMCCC call (Arm DEN 0028, SMC64/HVC64 and
-	// SMC32/HVC32 argument passing).
+	// SMC32/HVC32 argument passing) and of an Execute.
 	Args [8]uint64
 	// Words are the instructions of Execute.
 	Words []uint32
-	// Name says in a word what the operation is about: a FEAT_ name, a
-	// function name.
-	Name string
+	// Undo are instructions that run after an Execute whether or not it took
+	// an exception; an exception they take is ignored.
+	Undo []uint32
+	// Results is how many of x0 to x3 an Execute leaves for the trace, 0 to 4.
+	// MRS always leaves 1, MSR 0, HVC and SMC 4.
+	Results int
 }
 
-// Program is a list of operations.
+// results returns how many values the operation leaves in a record.
+func (o *Op) results() int {
+	switch o.Kind {
+	case MRS:
+		return 1
+	case HVC, SMC:
+		return MaxValues
+	case Execute:
+		return o.Results
+	}
+	return 0
+}
+
+// Program is a list of operations. It is plain data and safe to share once
+// made.
 type Program struct {
 	Name string
 	Ops  []Op
 }
 
-// Outcome is what came of an operation.
-type Outcome uint8
-
-const (
-	// Completed: the instruction ran; Values holds what it gave.
-	Completed Outcome = iota
-	// Exception: the guest took a synchronous exception at its own EL1.
-	Exception
-)
-
-// Record is what one operation did.
-type Record struct {
-	Outcome Outcome
-	// Values are x0 to x3 after an SMCCC call; Values[0] what MRS read.
-	Values [4]uint64
-	// Syndrome is ESR_EL1 of the exception.
-	Syndrome uint64
+// Join makes one program of several, in order. The same operation may stand in
+// several of them; the first one is kept.
+func Join(name string, programs ...*Program) *Program {
+	joined := &Program{Name: name}
+	seen := map[key]bool{}
+	for _, p := range programs {
+		for _, op := range p.Ops {
+			if k := (key{op.Kind, op.Name}); !seen[k] {
+				seen[k] = true
+				joined.Ops = append(joined.Ops, op)
+			}
+		}
+	}
+	return joined
 }
 
-// Trace is what a guest saw: one record for each operation of the program.
-type Trace struct {
-	Records []Record
+// key identifies an operation within a program.
+type key struct {
+	kind Kind
+	name string
+}
+
+// Check reports the first operation that cannot be run or told from another.
+func (p *Program) Check() error {
+	seen := map[key]int{}
+	for i := range p.Ops {
+		op := &p.Ops[i]
+		bad := func(format string, args ...any) error {
+			return fmt.Errorf("program %s: operation %d (%s %s): %s", p.Name, i, op.Kind, op.Name, fmt.Sprintf(format, args...))
+		}
+		if op.Name == "" {
+			return bad("has no name")
+		}
+		k := key{op.Kind, op.Name}
+		if first, ok := seen[k]; ok {
+			return bad("has the name of operation %d", first)
+		}
+		seen[k] = i
+		switch op.Kind {
+		case MRS, MSR:
+			if op.Register.Op0 < 2 || op.Register.Op0 > 3 {
+				return bad("op0 is %d; MRS and MSR reach op0 2 and 3", op.Register.Op0)
+			}
+		case Execute:
+			if len(op.Words) == 0 {
+				return bad("has no instructions")
+			}
+			if op.Results < 0 || op.Results > MaxValues {
+				return bad("leaves %d results; a record holds 0 to %d", op.Results, MaxValues)
+			}
+		case HVC, SMC:
+		default:
+			return bad("is of no known kind")
+		}
+	}
+	return nil
 }

@@ -1,0 +1,164 @@
+package probe
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Where the parts of an image lie, from its base.
+const (
+	tableOffset      = 0
+	vectorsOffset    = 0x1000 // 2 KiB aligned, as VBAR_ELx wants it
+	vectorsEL2Offset = 0x1800
+	scratchOffset    = 0x2000
+	scratchSize      = 0x2000
+	entryOffset      = 0x4000
+
+	pageSize     = 0x1000
+	hostPageSize = 0x10000 // the largest
+)
+
+// Build packs the program into an image. It is a pure function of its
+// arguments. The instructions are laid out one after the other, each operation
+// with its own record: there is nothing to interpret in the guest, and what
+// runs can be read with a disassembler.
+func (p *Program) Build(layout Layout) (*Image, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	base := layout.Base
+	if base == 0 {
+		base = DefaultBase
+	}
+	if base%hostPageSize != 0 || base < memoryLow || base >= memoryEnd {
+		return nil, fmt.Errorf("probe image: base %#x; want a multiple of %#x from %#x to below %#x", base, hostPageSize, uint64(memoryLow), uint64(memoryEnd))
+	}
+	// One record for the image itself, one for each operation, and one that
+	// takes what nobody asks for (exceptions of Undo).
+	recordsSize := uint64(len(p.Ops)+2) * recordSize
+
+	image := &Image{Base: base, Entry: base + entryOffset, Channel: layout.Channel, program: p}
+	// The code's length does not depend on where the records lie: the first
+	// pass finds it, the second has the addresses.
+	c, err := image.assemble()
+	if err != nil {
+		return nil, err
+	}
+	end := roundUp(c.here(), pageSize)
+	switch layout.Channel {
+	case Memory:
+		image.records = end
+		end = roundUp(end+recordsSize, hostPageSize)
+	case MMIO:
+		image.records = Window
+		if recordsSize > windowEnd-Window {
+			return nil, fmt.Errorf("program %s: %d operations; too many for the MMIO window", p.Name, len(p.Ops))
+		}
+	default:
+		return nil, fmt.Errorf("probe image: no channel %d", layout.Channel)
+	}
+	image.MemorySize = roundUp(end, hostPageSize) - base
+	if base+image.MemorySize > memoryEnd {
+		return nil, fmt.Errorf("program %s: the image needs %#x bytes from %#x; memory ends at %#x", p.Name, image.MemorySize, base, uint64(memoryEnd))
+	}
+	if c, err = image.assemble(); err != nil {
+		return nil, err
+	}
+	image.Bytes = image.lay(c)
+	return image, nil
+}
+
+func roundUp(value, unit uint64) uint64 { return (value + unit - 1) / unit * unit }
+
+// assemble makes the code for the present address of the records.
+func (m *Image) assemble() (*code, error) {
+	c := newCode(m.Entry)
+	startup(c, m.Base+tableOffset, m.Base+vectorsOffset, m.Base+vectorsEL2Offset, m.record(-1))
+	m.code = make([]uint64, len(m.program.Ops))
+	for i := range m.program.Ops {
+		m.operation(c, i)
+	}
+	c.label("done")
+	c.add(load(0, doorbellDone)...)
+	c.toward("ring", reachBranch, branch)
+	c.label("fatal")
+	c.add(load(0, doorbellFatal)...)
+	c.label("ring")
+	c.add(load(1, Doorbell)...)
+	c.add(wordDSBSY, store(0, 1, 0))
+	c.label("rest")
+	c.add(wordWFI)
+	c.toward("rest", reachBranch, branch)
+	return c, c.finish()
+}
+
+// record returns the address of operation i's record; -1 is the image's own,
+// len(Ops) the one nobody reads.
+func (m *Image) record(i int) uint64 { return m.records + uint64(i+1)*recordSize }
+
+// operation adds operation i: point to its record and to where to go on, load
+// its arguments, run it, store what it gave, mark it completed.
+func (m *Image) operation(c *code, i int) {
+	op := &m.program.Ops[i]
+	after, undone := fmt.Sprintf("after %d", i), fmt.Sprintf("undone %d", i)
+	c.add(loadAddress(recordRegister, m.record(i))...)
+	c.toward(after, reachADR, func(d int64) uint32 { return adr(resumeRegister, d) })
+	switch op.Kind {
+	case MRS:
+		m.code[i] = c.here()
+		c.add(mrs(0, op.Register))
+	case MSR:
+		c.add(load(0, op.Value)...)
+		m.code[i] = c.here()
+		c.add(msr(op.Register, 0), wordISB)
+	case HVC, SMC:
+		loadArguments(c, op)
+		m.code[i] = c.here()
+		c.add(map[Kind]uint32{HVC: wordHVC, SMC: wordSMC}[op.Kind])
+	case Execute:
+		loadArguments(c, op)
+		c.add(load(9, m.Base+scratchOffset)...)
+		c.add(load(10, m.Base+scratchOffset+guardedAlias)...)
+		c.add(load(11, guardedAlias)...)
+		m.code[i] = c.here()
+		c.add(op.Words...)
+	}
+	for v := range op.results() {
+		c.add(store(uint32(v), recordRegister, recordValues+uint64(v)*8))
+	}
+	c.add(load(0, recordCompleted)...)
+	c.add(store(0, recordRegister, recordStatus))
+	c.label(after)
+	if len(op.Undo) == 0 {
+		return
+	}
+	c.add(loadAddress(recordRegister, m.record(len(m.program.Ops)))...)
+	c.toward(undone, reachADR, func(d int64) uint32 { return adr(resumeRegister, d) })
+	c.add(op.Undo...)
+	c.label(undone)
+}
+
+func loadArguments(c *code, op *Op) {
+	for i, argument := range op.Args {
+		c.add(load(uint32(i), argument)...)
+	}
+}
+
+// lay puts the parts of the image together.
+func (m *Image) lay(c *code) []byte {
+	image := make([]byte, c.here()-m.Base)
+	for i, entry := range translationTable() {
+		binary.LittleEndian.PutUint64(image[tableOffset+8*i:], entry)
+	}
+	fatal := c.labels["fatal"]
+	own := newCode(m.Base + vectorsOffset)
+	vectorTable(own, handlerRegisters{regESR, regELR, regFAR, regSPSR}, recordException, fatal)
+	el2 := newCode(m.Base + vectorsEL2Offset)
+	vectorTable(el2, handlerRegisters{regESREL2, regELREL2, regFAREL2, regSPSREL2}, recordException|recordEL2, fatal)
+	for _, part := range []*code{own, el2, c} {
+		for i, word := range part.words {
+			binary.LittleEndian.PutUint32(image[part.start-m.Base+uint64(i)*instructionLen:], word)
+		}
+	}
+	return image
+}
