@@ -1,0 +1,137 @@
+package debian
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Schema names the manifest's format.
+const Schema = "guise/lab-kernels/v1"
+
+// Package is one fetched Debian package.
+type Package struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	// Suite is where it was found: "trixie-backports".
+	Suite string `json:"suite"`
+	// SHA256 is that of the package file, in hex.
+	SHA256 string `json:"sha256"`
+}
+
+// Kernel is a kernel that was fetched and unpacked.
+type Kernel struct {
+	// Arch is Debian's name of the architecture: "arm64".
+	Arch string `json:"arch"`
+	// Version is the upstream version: "6.12.117".
+	Version string `json:"version"`
+	// Release is what uname -r will print: "6.12.117+deb13-arm64".
+	Release  string    `json:"release"`
+	Packages []Package `json:"packages"`
+	// Image is the kernel's file and Modules its directory of modules, "" where
+	// there is none; both are relative to the manifest.
+	Image   string `json:"image"`
+	Modules string `json:"modules,omitempty"`
+	// ImageSHA256 is that of the image, in hex.
+	ImageSHA256 string `json:"imageSHA256"`
+}
+
+// Manifest lists the kernels of a directory.
+type Manifest struct {
+	Schema  string   `json:"schema"`
+	Kernels []Kernel `json:"kernels"`
+}
+
+// ParseManifest reads a manifest. Unknown and duplicate keys are refused.
+func ParseManifest(data []byte) (*Manifest, error) {
+	m := new(Manifest)
+	if err := json.Unmarshal(data, m, json.RejectUnknownMembers(true)); err != nil {
+		return nil, err
+	}
+	if m.Schema != Schema {
+		return nil, fmt.Errorf("schema is %q, expected %q", m.Schema, Schema)
+	}
+	for _, k := range m.Kernels {
+		if !filepath.IsLocal(k.Image) || k.Modules != "" && !filepath.IsLocal(k.Modules) {
+			return nil, fmt.Errorf("kernel %s: its files are outside the directory of the manifest", k.Release)
+		}
+		if _, err := ParseVersion(k.Version); err != nil {
+			return nil, fmt.Errorf("kernel %s: %w", k.Release, err)
+		}
+	}
+	return m, nil
+}
+
+// ReadManifest reads the manifest of a directory; where there is none yet it
+// is empty.
+func ReadManifest(directory string) (*Manifest, error) {
+	path := manifestPath(directory)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Manifest{Schema: Schema}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := ParseManifest(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+func manifestPath(directory string) string { return filepath.Join(directory, "kernels.json") }
+
+// write stores the manifest, whole or not at all.
+func (m *Manifest) write(directory string) error {
+	data, err := json.Marshal(m, json.Deterministic(true), jsontext.WithIndent("  "))
+	if err != nil {
+		return err
+	}
+	path := manifestPath(directory)
+	temporary, err := os.CreateTemp(directory, "kernels-*.json")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.Write(append(data, '\n'))
+	if err = errors.Join(err, temporary.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary.Name(), path)
+}
+
+// add puts a kernel into the manifest, in place of one of the same release.
+func (m *Manifest) add(k Kernel) {
+	m.Kernels = slices.DeleteFunc(m.Kernels, func(have Kernel) bool {
+		return have.Arch == k.Arch && have.Release == k.Release
+	})
+	m.Kernels = append(m.Kernels, k)
+	slices.SortFunc(m.Kernels, func(a, b Kernel) int {
+		if c := strings.Compare(a.Arch, b.Arch); c != 0 {
+			return c
+		}
+		return CompareVersions(a.Version, b.Version)
+	})
+}
+
+// Find returns the newest kernel of an architecture that a version stands for:
+// "6.12" for 6.12.117, "6.12.95" for itself, a release for itself.
+func (m *Manifest) Find(arch, version string) (Kernel, bool) {
+	var found Kernel
+	ok := false
+	for _, k := range m.Kernels {
+		if k.Arch == arch && (k.Release == version || Matches(k.Version, version)) &&
+			(!ok || CompareVersions(k.Version, found.Version) >= 0) {
+			found, ok = k, true
+		}
+	}
+	return found, ok
+}

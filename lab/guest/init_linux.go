@@ -1,0 +1,213 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/guise-project/guise/lab/channel"
+)
+
+// Init is the whole life of a lab host. It does not return: it powers the
+// machine off, and where that fails it lets the kernel panic, which the host
+// side reports with the console's last lines.
+func Init() {
+	err := live()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "guise lab: %v\n", err)
+	}
+	unix.Sync()
+	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
+		fmt.Fprintf(os.Stderr, "guise lab: power off: %v\n", err)
+	}
+}
+
+func live() error {
+	if err := mountAll(linux{}, mounts); err != nil {
+		return err
+	}
+	// The init must outlive a job that takes all memory.
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0); err != nil {
+		return err
+	}
+	if err := loadModules(ModuleDirectory); err != nil {
+		return err
+	}
+	p, w, err := connect()
+	if err != nil {
+		return err
+	}
+	return serve(p, w)
+}
+
+// serve takes one job and answers it.
+func serve(r io.Reader, w *channel.Writer) error {
+	job, err := receive(r)
+	if err != nil {
+		// The host side learns why from the frame, not from the console.
+		return channel.Send(w, channel.KindEnd, channel.End{Status: -1, Error: err.Error()})
+	}
+	end := runJob(job, w)
+	for _, path := range job.Outputs {
+		if err := sendOutput(w, job.Directory, path); err != nil {
+			end.Error = err.Error()
+		}
+	}
+	return channel.Send(w, channel.KindEnd, end)
+}
+
+// receive reads frames up to the start of the job. Files are written as they
+// come.
+func receive(r io.Reader) (job channel.Job, err error) {
+	var file *os.File
+	defer func() {
+		if file != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}()
+	for {
+		frame, err := channel.Read(r)
+		if err != nil {
+			return job, err
+		}
+		switch frame.Kind {
+		case channel.KindSeed:
+			err = seed(frame.Payload)
+		case channel.KindJob:
+			err = channel.Decode(frame, channel.KindJob, &job)
+			if err == nil {
+				err = os.MkdirAll(job.Directory, 0o755)
+			}
+		case channel.KindFile:
+			var header channel.FileHeader
+			if err = channel.Decode(frame, channel.KindFile, &header); err != nil {
+				break
+			}
+			if file != nil {
+				if err = file.Close(); err != nil {
+					break
+				}
+			}
+			if err = os.MkdirAll(filepath.Dir(header.Path), 0o755); err == nil {
+				file, err = os.OpenFile(header.Path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, os.FileMode(header.Mode).Perm())
+			}
+		case channel.KindFileData:
+			if file == nil {
+				return job, errors.New("content came before the name of its file")
+			}
+			_, err = file.Write(frame.Payload)
+		case channel.KindStart:
+			return job, nil
+		default:
+			err = fmt.Errorf("a frame of kind %d where a job was expected", frame.Kind)
+		}
+		if err != nil {
+			return job, err
+		}
+	}
+}
+
+// runJob runs the job as a child, so that neither a crash nor an exit of it
+// ends the init.
+func runJob(job channel.Job, w *channel.Writer) channel.End {
+	program := job.Program
+	if program == "" {
+		program = "/proc/self/exe"
+	}
+	command := exec.Command(program, job.Args...)
+	if job.Program == "" {
+		command.Args[0] = "guise"
+	}
+	command.Dir = job.Directory
+	command.Env = append([]string{"PATH=/", "HOME=/tmp", "TMPDIR=/tmp"}, job.Env...)
+	// Output leaves as it is written: what a job said before it was killed or
+	// took the machine down is known.
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		return channel.End{Status: -1, Error: err.Error()}
+	}
+	stderr, err := command.StderrPipe()
+	if err != nil {
+		return channel.End{Status: -1, Error: err.Error()}
+	}
+	killedBefore := oomKills()
+	if err := command.Start(); err != nil {
+		return channel.End{Status: -1, Error: err.Error()}
+	}
+	// PID 1's score is inherited; the job's must be the ordinary one.
+	err = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", command.Process.Pid), []byte("0"), 0)
+	if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
+		fmt.Fprintf(os.Stderr, "guise lab: %v\n", err)
+	}
+	var streams sync.WaitGroup
+	var streamErrors [2]error
+	streams.Go(func() { streamErrors[0] = channel.SendStream(w, channel.KindStdout, stdout) })
+	streams.Go(func() { streamErrors[1] = channel.SendStream(w, channel.KindStderr, stderr) })
+	streams.Wait()
+	err = command.Wait()
+	end := channel.End{Status: command.ProcessState.ExitCode()}
+	if status, ok := command.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		end.Signal = int(status.Signal())
+		end.OutOfMemory = status.Signal() == syscall.SIGKILL && oomKills() > killedBefore
+	}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		end.Error = err.Error()
+	}
+	if err := errors.Join(streamErrors[:]...); err != nil {
+		end.Error = err.Error()
+	}
+	return end
+}
+
+// oomKills is how many processes the kernel has killed for want of memory.
+func oomKills() int {
+	text, err := os.ReadFile("/proc/vmstat")
+	if err != nil {
+		return 0
+	}
+	return countOOMKills(string(text))
+}
+
+func countOOMKills(vmstat string) int {
+	for line := range strings.Lines(vmstat) {
+		if count, found := strings.CutPrefix(line, "oom_kill "); found {
+			n, err := strconv.Atoi(strings.TrimSpace(count))
+			if err == nil {
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// sendOutput sends a file the job was to write. One it did not write is left
+// out: the job's own status says why.
+func sendOutput(w *channel.Writer, directory, path string) error {
+	absolute := path
+	if !filepath.IsAbs(path) {
+		absolute = filepath.Join(directory, path)
+	}
+	f, err := os.Open(absolute)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return channel.SendFile(w, channel.FileHeader{Path: path, Mode: uint32(info.Mode().Perm())}, f)
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package guest
+
+// Init does nothing: only Linux starts guise as its init.
+func Init() {}

@@ -1,0 +1,91 @@
+package lab
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// process is a QEMU that was started. The kernel kills it when the thread that
+// started it ends, so that not even a SIGKILL of this program leaves it
+// running.
+type process struct {
+	channel, control *os.File
+	os               *os.Process
+	// ended is closed once the process is gone; err is then why.
+	ended chan struct{}
+	err   error
+}
+
+// startProcess starts QEMU with its two sockets. What it prints, console and
+// its own complaints, goes to output.
+func startProcess(path string, arguments []string, output io.Writer) (*process, error) {
+	channel, channelPeer, err := socketPair("lab channel")
+	if err != nil {
+		return nil, err
+	}
+	defer channelPeer.Close()
+	control, controlPeer, err := socketPair("lab control")
+	if err != nil {
+		channel.Close()
+		return nil, err
+	}
+	defer controlPeer.Close()
+
+	command := exec.Command(path, arguments...)
+	command.ExtraFiles = []*os.File{channelPeer, controlPeer} // channelFD, controlFD
+	command.Stdout, command.Stderr = output, output
+	// A process group of its own: an interrupt from the terminal is ours to
+	// handle, and QEMU must not end under a Run that would call it a failure.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	p := &process{channel: channel, control: control, ended: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		// The parent-death signal follows the thread, not the process
+		// (prctl(2)): this thread must live as long as QEMU.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := command.Start()
+		if err == nil {
+			p.os = command.Process
+		}
+		started <- err
+		if err == nil {
+			p.err = command.Wait()
+			close(p.ended)
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, errors.Join(err, channel.Close(), control.Close())
+	}
+	return p, nil
+}
+
+// kill ends the process and waits until it is gone. It may be called more
+// than once.
+func (p *process) kill() {
+	_ = p.os.Kill() // the only error is that it is gone
+	<-p.ended
+	p.channel.Close()
+	p.control.Close()
+}
+
+// isBroken reports whether an error says that the other side of a socket is
+// gone.
+func isBroken(err error) bool {
+	return errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET)
+}
+
+// socketPair returns two connected stream sockets.
+func socketPair(name string) (ours, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	return os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name), nil
+}

@@ -1,0 +1,26 @@
+//go:build !linux
+
+package lab
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+)
+
+type process struct {
+	channel, control *os.File
+	ended            chan struct{}
+	err              error
+}
+
+// startProcess says that it cannot: only Linux ends a child with its parent,
+// and the lab leaves nothing running.
+func startProcess(string, []string, io.Writer) (*process, error) {
+	return nil, fmt.Errorf("lab: hosts can be started on Linux, this is %s", runtime.GOOS)
+}
+
+func (p *process) kill() {}
+
+func isBroken(error) bool { return false }

@@ -1,0 +1,120 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/guise-project/guise/lab/channel"
+	"github.com/guise-project/guise/lab/guest"
+)
+
+// oldestQEMU is the first major version with every CPU model of the lab's
+// matrix; 7.2 lacks several.
+const oldestQEMU = 10
+
+// emulator is a QEMU that was found.
+type emulator struct {
+	path    string
+	version string // "10.0.2"
+}
+
+var versionPattern = regexp.MustCompile(`^QEMU emulator version (\d+)((?:\.\d+)*)`)
+
+// parseQEMUVersion reads what QEMU prints about itself.
+func parseQEMUVersion(text string) (version string, major int, err error) {
+	m := versionPattern.FindStringSubmatch(text)
+	if m == nil {
+		return "", 0, fmt.Errorf("it says %q", firstLine(text))
+	}
+	major, err = strconv.Atoi(m[1])
+	return m[1] + m[2], major, err
+}
+
+// findQEMU finds the emulator of an architecture, new enough.
+func findQEMU(ctx context.Context, a architecture) (emulator, error) {
+	hint := fmt.Sprintf("apt-get install %s; on Debian 12 with -t bookworm-backports, or as root: guise lab setup --qemu", a.emulatorPackage)
+	path, err := exec.LookPath(a.emulator)
+	if err != nil {
+		return emulator{}, &MissingError{ErrNoQEMU, fmt.Sprintf("%s is not installed", a.emulator), hint}
+	}
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return emulator{}, &MissingError{ErrNoQEMU, fmt.Sprintf("%s --version: %v", path, err), hint}
+	}
+	version, major, err := parseQEMUVersion(string(out))
+	if err != nil {
+		return emulator{}, &MissingError{ErrNoQEMU, fmt.Sprintf("%s --version: %v", path, err), hint}
+	}
+	if major < oldestQEMU {
+		return emulator{}, &MissingError{ErrNoQEMU, fmt.Sprintf("%s is %s, the lab needs %d or newer for its CPU models", path, version, oldestQEMU), hint}
+	}
+	return emulator{path, version}, nil
+}
+
+// File descriptors QEMU inherits: the channel and its control socket. Sockets
+// without a name leave nothing behind in the file system.
+const (
+	channelFD = 3
+	controlFD = 4
+)
+
+// commandLine is what QEMU is started with for a host. The digest of a
+// snapshot covers it, so it must hold nothing that differs from run to run.
+func commandLine(h Host, a architecture, kernel, initramfs string) []string {
+	arguments := []string{
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-machine", strings.Join(append([]string{h.Machine}, mergeOptions(a.options, h.Options)...), ","),
+		"-accel", "tcg",
+		"-smp", strconv.Itoa(h.CPUs),
+		"-m", strconv.Itoa(h.Memory),
+	}
+	if h.CPU != "" {
+		arguments = append(arguments, "-cpu", h.CPU)
+	}
+	arguments = append(arguments, a.arguments...)
+	return append(arguments,
+		"-kernel", kernel,
+		"-initrd", initramfs,
+		"-append", strings.Join(kernelParameters(h, a), " "),
+		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+		"-chardev", fmt.Sprintf("socket,id=channel,fd=%d", channelFD),
+		"-device", "virtio-serial-pci",
+		"-device", "virtserialport,chardev=channel,name="+channel.PortName,
+		"-chardev", fmt.Sprintf("socket,id=control,fd=%d", controlFD), "-mon", "chardev=control,mode=control",
+	)
+}
+
+// kernelParameters are those of every lab host, then the host's own.
+func kernelParameters(h Host, a architecture) []string {
+	return slices.Concat([]string{
+		"console=" + a.console, "quiet",
+		// A panic ends QEMU (-no-reboot); an oops may have broken anything.
+		"panic=-1", "oops=panic",
+		guest.Parameter,
+	}, h.Append)
+}
+
+// mergeOptions puts the host's options over those of the architecture, by key.
+func mergeOptions(own, over []string) []string {
+	merged := slices.Clone(own)
+	for _, option := range over {
+		key, _, _ := strings.Cut(option, "=")
+		i := slices.IndexFunc(merged, func(o string) bool { k, _, _ := strings.Cut(o, "="); return k == key })
+		if i >= 0 {
+			merged[i] = option
+		} else {
+			merged = append(merged, option)
+		}
+	}
+	return merged
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}

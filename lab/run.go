@@ -1,0 +1,336 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/guise-project/guise/lab/channel"
+	"github.com/guise-project/guise/lab/guest"
+)
+
+const (
+	defaultLimit     = 2 * time.Minute
+	defaultDirectory = "/job"
+	// programPath is where a job's own program is put in the guest.
+	programPath = "/tmp/program"
+	// seedSize is in bytes: what the kernel's generator holds.
+	seedSize = 64
+)
+
+// channelModules are what the channel needs where the kernel does not have it
+// built in: 5.10 and 6.1 of Debian have neither.
+var channelModules = []string{"virtio_pci", "virtio_console"}
+
+// Run starts a host, gives it a job and returns what came of it. A job that
+// exits with a status other than 0 is a Result, not an error. The error is a
+// *HostError where the machine failed, a *MissingError where this one lacks
+// something. When Run returns nothing of the host is left. Run is safe for
+// concurrent use.
+func Run(ctx context.Context, h Host, job Job) (Result, error) {
+	m, err := prepare(ctx, h)
+	if err != nil {
+		return Result{}, err
+	}
+	return m.run(ctx, job)
+}
+
+// machine is a host with everything it is started from.
+type machine struct {
+	host Host
+	qemu emulator
+	args []string
+}
+
+// prepare finds or makes what a host is started from.
+func prepare(ctx context.Context, h Host) (*machine, error) {
+	h, a, err := h.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	qemu, err := findQEMU(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	kernel, err := findKernel(h.Kernel, a)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := openModuleTree(kernel.modules)
+	if err != nil {
+		return nil, err
+	}
+	// A kernel given by its path may have the channel built in and no modules.
+	modules, err := tree.resolve(ctx, channelModules, true)
+	if err != nil {
+		return nil, err
+	}
+	own, err := tree.resolve(ctx, h.Modules, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range own {
+		if !slices.ContainsFunc(modules, func(have module) bool { return have.name == m.name }) {
+			modules = append(modules, m)
+		}
+	}
+	binary, err := guestBinary(ctx, h.Arch)
+	if err != nil {
+		return nil, err
+	}
+	init, err := os.ReadFile(binary)
+	if err != nil {
+		return nil, err
+	}
+	initrd, err := storeInitramfs(init, modules)
+	if err != nil {
+		return nil, err
+	}
+	return &machine{host: h, qemu: qemu, args: commandLine(h, a, kernel.path, initrd)}, nil
+}
+
+// storeInitramfs keeps an initramfs under the digest of its contents.
+func storeInitramfs(init []byte, modules []module) (string, error) {
+	archive, err := initramfs(init, modules)
+	if err != nil {
+		return "", err
+	}
+	cache, err := CacheDirectory()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(archive)
+	return storeFile(filepath.Join(cache, "initramfs"), hex.EncodeToString(sum[:])[:32]+".cpio", archive)
+}
+
+// storeFile writes a file that is named by its content, unless it is there.
+func storeFile(directory, name string, content []byte) (string, error) {
+	path := filepath.Join(directory, name)
+	if isFile(path) {
+		return path, nil
+	}
+	if err := os.MkdirAll(directory, 0o755); err != nil {
+		return "", err
+	}
+	temporary, err := os.CreateTemp(directory, "new-")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.Write(content)
+	if err = errors.Join(err, temporary.Close()); err != nil {
+		return "", err
+	}
+	return path, os.Rename(temporary.Name(), path)
+}
+
+// run starts the machine, has it do the job and ends it.
+func (m *machine) run(ctx context.Context, job Job) (result Result, err error) {
+	program, err := jobFiles(job)
+	if err != nil {
+		return Result{}, err
+	}
+	begin := time.Now()
+	limited, cancel := context.WithTimeout(ctx, m.host.Limit)
+	defer cancel()
+	var output console
+	p, err := startProcess(m.qemu.path, m.args, &output)
+	if err != nil {
+		return Result{}, err
+	}
+	defer p.kill()
+	// Closing the socket ends a read that would wait for ever.
+	stop := context.AfterFunc(limited, func() { p.channel.Close() })
+	defer stop()
+
+	result, err = m.converse(p.channel, job, program)
+	result.QEMU = m.qemu.version
+	result.Elapsed = time.Since(begin)
+	if err == nil {
+		return result, nil
+	}
+	if ctx.Err() != nil {
+		return Result{}, context.Cause(ctx)
+	}
+	return Result{}, m.diagnose(limited, p, &output, err)
+}
+
+// diagnose says why a conversation with a machine broke off.
+func (m *machine) diagnose(limited context.Context, p *process, output *console, err error) error {
+	failure := &HostError{Host: m.host.Name(), Reason: ErrChannel, Detail: err.Error()}
+	var typed *HostError
+	switch {
+	case errors.As(err, &typed):
+		failure.Reason, failure.Detail = typed.Reason, typed.Detail
+	case limited.Err() != nil:
+		failure.Reason = causeOfDeath(output.String(), ErrHang)
+		failure.Detail = fmt.Sprintf("%s without an end of the job", m.host.Limit)
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrClosed) || isBroken(err):
+		// The socket closed: QEMU is ending, and its last words count.
+		<-p.ended
+		failure.Reason = causeOfDeath(output.String(), ErrStopped)
+		failure.Detail = ""
+		if failure.Reason == ErrStopped && p.err != nil {
+			failure.Detail = p.err.Error()
+		}
+	}
+	p.kill()
+	failure.Console = tail(output.String())
+	return failure
+}
+
+// converse gives the init its job and reads what it sends until the end.
+func (m *machine) converse(stream io.ReadWriter, job Job, files []File) (Result, error) {
+	hello, err := greet(stream)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := m.give(stream, job, files); err != nil {
+		return Result{}, err
+	}
+	result, err := collect(stream, job)
+	result.Release = hello.Release
+	return result, err
+}
+
+// greet waits until the init is ready.
+func greet(stream io.Reader) (channel.Hello, error) {
+	var hello channel.Hello
+	frame, err := channel.Read(stream)
+	if err != nil {
+		return hello, err
+	}
+	if frame.Kind == channel.KindEnd {
+		var end channel.End
+		err := channel.Decode(frame, channel.KindEnd, &end)
+		return hello, errors.Join(errors.New(end.Error), err)
+	}
+	if err := channel.Decode(frame, channel.KindHello, &hello); err != nil {
+		return hello, err
+	}
+	if hello.Version != channel.Version {
+		return hello, fmt.Errorf("the guise in the host speaks version %d of the channel, this one %d", hello.Version, channel.Version)
+	}
+	return hello, nil
+}
+
+// give sends the job with its files.
+func (m *machine) give(stream io.Writer, job Job, files []File) error {
+	w := channel.NewWriter(stream)
+	random := make([]byte, seedSize)
+	rand.Read(random)
+	if err := w.Write(channel.KindSeed, random); err != nil {
+		return err
+	}
+	message := channel.Job{
+		Args: job.Args, Directory: job.Directory, Outputs: job.Outputs,
+		Env: append([]string{guest.HostVariable + "=" + m.describe()}, job.Env...),
+	}
+	if message.Directory == "" {
+		message.Directory = defaultDirectory
+	}
+	if job.Program != "" {
+		message.Program = programPath
+	}
+	if err := channel.Send(w, channel.KindJob, message); err != nil {
+		return err
+	}
+	for _, file := range files {
+		header := channel.FileHeader{Path: file.Path, Mode: file.Mode}
+		if !path.IsAbs(file.Path) {
+			header.Path = path.Join(message.Directory, file.Path)
+		}
+		if header.Mode == 0 {
+			header.Mode = 0o644
+		}
+		if err := channel.SendFile(w, header, bytes.NewReader(file.Content)); err != nil {
+			return err
+		}
+	}
+	return w.Write(channel.KindStart, nil)
+}
+
+// describe says which lab host this is, for documents made in it.
+func (m *machine) describe() string {
+	return fmt.Sprintf("QEMU %s, %s", m.qemu.version, strings.TrimSpace(m.host.Machine+" "+m.host.CPU))
+}
+
+// collect reads what the job writes and how it ends.
+func collect(stream io.Reader, job Job) (Result, error) {
+	var result Result
+	var stdout, stderr bytes.Buffer
+	for {
+		frame, err := channel.Read(stream)
+		if err != nil {
+			return result, err
+		}
+		switch frame.Kind {
+		case channel.KindStdout:
+			err = pass(frame.Payload, &stdout, job.Stdout)
+		case channel.KindStderr:
+			err = pass(frame.Payload, &stderr, job.Stderr)
+		case channel.KindFile:
+			var header channel.FileHeader
+			err = channel.Decode(frame, channel.KindFile, &header)
+			result.Files = append(result.Files, File{Path: header.Path, Mode: header.Mode})
+		case channel.KindFileData:
+			if len(result.Files) == 0 {
+				return result, errors.New("content came before the name of its file")
+			}
+			last := &result.Files[len(result.Files)-1]
+			last.Content = append(last.Content, frame.Payload...)
+		case channel.KindEnd:
+			var end channel.End
+			if err := channel.Decode(frame, channel.KindEnd, &end); err != nil {
+				return result, err
+			}
+			result.Status, result.Signal = end.Status, end.Signal
+			result.Stdout, result.Stderr = stdout.Bytes(), stderr.Bytes()
+			if end.OutOfMemory {
+				return result, &HostError{Reason: ErrOutOfMemory, Detail: "the kernel killed the job"}
+			}
+			if end.Error != "" {
+				return result, errors.New(end.Error)
+			}
+			return result, nil
+		default:
+			err = fmt.Errorf("a frame of kind %d from the init", frame.Kind)
+		}
+		if err != nil {
+			return result, err
+		}
+	}
+}
+
+func pass(b []byte, kept *bytes.Buffer, live io.Writer) error {
+	kept.Write(b)
+	if live == nil {
+		return nil
+	}
+	_, err := live.Write(b)
+	return err
+}
+
+// jobFiles is what goes into the guest before the job: its files and, where it
+// has one, its program.
+func jobFiles(job Job) ([]File, error) {
+	if job.Program == "" {
+		return job.Files, nil
+	}
+	content, err := os.ReadFile(job.Program)
+	if err != nil {
+		return nil, err
+	}
+	return append(slices.Clone(job.Files), File{Path: programPath, Mode: 0o755, Content: content}), nil
+}
