@@ -46,10 +46,10 @@ const (
 // Register is a feature register: 64 bits at most, with its named fields from
 // the highest to the lowest bit.
 type Register struct {
-	Name   string
-	ID     uint64 // the id by which the hypervisor's interface knows it
-	Bits   uint8  // 32 or 64
-	Scope  Scope
+	Name  string
+	ID    uint64 // the id by which the hypervisor's interface knows it
+	Bits  uint8  // 32 or 64
+	Scope Scope
 	// Whole says that two values are compared whole: the register is an
 	// identity or a description, not a list of features.
 	Whole  bool
@@ -84,9 +84,9 @@ type Value struct {
 
 // Field is a named bit range of a register, in the architecture's spelling.
 type Field struct {
-	Name   string
-	LSB    uint8
-	Width  uint8
+	Name  string
+	LSB   uint8
+	Width uint8
 	// Order says how two values compare where a host judges a write.
 	Order Order
 	// HostOrder is the rule by which the kernel combines unlike CPUs of one

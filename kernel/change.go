@@ -1,0 +1,93 @@
+// Package kernel holds KVM's guest-visible behaviour as a change log: one entry
+// for each change, with the version since which it holds and how that is known.
+// A Profile is the sum of the entries up to a version.
+//
+// What is true of the newest version known is assumed of later ones.
+package kernel
+
+import "github.com/guise-project/guise/isa"
+
+// Kind is what an entry changes.
+type Kind uint8
+
+const (
+	// Writable: the fields take values other than the limit, by their order.
+	Writable Kind = iota
+	// Refuses: the fields do not take the values in Set, whatever their order.
+	Refuses
+	// Takes: the fields take the values in Set too.
+	Takes
+	// Free: the bits of the register outside its slots take any value.
+	Free
+	// Identity: as Free, for a VM made with
+	// KVM_CAP_ARM_WRITABLE_IMP_ID_REGS.
+	Identity
+	// FollowsVGIC: KVM sets the fields to match the VM's interrupt controller
+	// at the first run, so that a guest sees no other value.
+	FollowsVGIC
+	// ClearedWithoutVGIC: KVM clears the fields at the first run of a VM that
+	// has no in-kernel GICv3.
+	ClearedWithoutVGIC
+	// IgnoredWithoutAArch32: on a host without AArch32 at EL0 the register
+	// reads 0 and writes are ignored.
+	IgnoredWithoutAArch32
+	// Appears: the register exists.
+	Appears
+)
+
+// Change is one entry of the log.
+type Change struct {
+	Since    Span
+	Kind     Kind
+	Register string
+	Fields   []string // none: all of the register
+	Set      isa.Set  // Refuses, Takes
+	// Note says what is behind it where the kind does not.
+	Note string
+}
+
+// exceptions is what the order of a writable field does not say.
+//
+// Read in the same versions as writable; what was tried on kernels is marked.
+var exceptions = []Change{
+	{Since: between("6.1", "6.12"), Kind: Refuses, Register: "ID_AA64DFR0_EL1", Fields: []string{"DebugVer"}, Set: isa.Range(0, 5), Note: "tried on 6.12 and 7.2"},
+	{Since: between("6.1", "6.12"), Kind: Refuses, Register: "ID_DFR0_EL1", Fields: []string{"CopDbg"}, Set: isa.Range(0, 5)},
+	{Since: between("6.1", "6.12"), Kind: Refuses, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(1, 2)},
+	{Since: between("6.12", "7.2"), Kind: Refuses, Register: "ID_AA64PFR0_EL1", Fields: []string{"EL0", "EL1"}, Set: isa.Only(0), Note: "tried: 6.12 takes 0, 7.2 does not"},
+	{Since: between("6.12", "6.18"), Kind: Refuses, Register: "CTR_EL0", Fields: []string{"L1Ip"}, Set: isa.Range(0, 1)},
+
+	{Since: between("6.1", "6.12"), Kind: ClearedWithoutVGIC, Register: "ID_AA64PFR0_EL1", Fields: []string{"GIC"}, Note: "tried on 6.12 and 7.2"},
+	{Since: between("6.12", "7.2"), Kind: FollowsVGIC, Register: "ID_AA64PFR0_EL1", Fields: []string{"GIC"}, Note: "tried: 6.12 keeps 0, 7.2 shows 1"},
+	{Since: between("6.12", "7.2"), Kind: FollowsVGIC, Register: "ID_PFR1_EL1", Fields: []string{"GIC"}},
+	{Since: between("6.12", "7.2"), Kind: FollowsVGIC, Register: "ID_AA64PFR2_EL1", Fields: []string{"GCIE"}},
+
+	{Since: between("6.1", "6.12"), Kind: Free, Register: "CLIDR_EL1", Note: "fabricated from CTR_EL0"},
+	{Since: between("6.1", "6.12"), Kind: Free, Register: "CCSIDR_EL1", Note: "fabricated from CTR_EL0"},
+	{Since: in("6.15"), Kind: Identity, Register: "MIDR_EL1"},
+	{Since: in("6.15"), Kind: Identity, Register: "REVIDR_EL1"},
+	{Since: in("6.15"), Kind: Identity, Register: "AIDR_EL1"},
+
+	{Since: between("5.10", "6.1"), Kind: IgnoredWithoutAArch32, Register: "ID_PFR0_EL1"},
+}
+
+// firmware is KVM's firmware pseudo-registers and hypercall bitmaps
+// (Documentation/virt/kvm/arm/fw-pseudo-registers.rst).
+var firmware = []Change{
+	{Since: upTo("5.10"), Kind: Appears, Register: "PSCI_VERSION"},
+	{Since: upTo("5.10"), Kind: Writable, Register: "PSCI_VERSION"},
+	{Since: upTo("5.10"), Kind: Refuses, Register: "PSCI_VERSION", Set: isa.Only(0), Note: "0.1 is for vCPUs without KVM_ARM_VCPU_PSCI_0_2"},
+	{Since: upTo("5.10"), Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_1"},
+	{Since: upTo("5.10"), Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_1"},
+	{Since: upTo("5.10"), Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_2"},
+	{Since: upTo("5.10"), Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_2", Fields: []string{"Level"}},
+	{Since: upTo("5.10"), Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_3", Note: "by a stable update of 5.10"},
+	{Since: upTo("5.10"), Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_3"},
+	{Since: between("5.10", "6.1"), Kind: Appears, Register: "STD_BMAP"},
+	{Since: between("5.10", "6.1"), Kind: Writable, Register: "STD_BMAP"},
+	{Since: between("5.10", "6.1"), Kind: Appears, Register: "STD_HYP_BMAP"},
+	{Since: between("5.10", "6.1"), Kind: Writable, Register: "STD_HYP_BMAP"},
+	{Since: between("5.10", "6.1"), Kind: Appears, Register: "VENDOR_HYP_BMAP"},
+	{Since: between("5.10", "6.1"), Kind: Writable, Register: "VENDOR_HYP_BMAP"},
+	{Since: between("6.12", "6.18"), Kind: Appears, Register: "VENDOR_HYP_BMAP_2"},
+	{Since: between("6.12", "6.18"), Kind: Takes, Register: "VENDOR_HYP_BMAP_2", Set: isa.Range(0, 1), Note: "0 by default; what it announces the VMM must serve"},
+}

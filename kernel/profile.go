@@ -1,0 +1,209 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/guise-project/guise/isa"
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// Known lists the versions whose behaviour was read and tried, oldest first.
+var Known = []Version{must("5.10"), must("6.1"), must("6.12"), must("6.18"), must("7.2")}
+
+// Newest is the newest version known.
+var Newest = Known[len(Known)-1]
+
+// Changes returns the whole log, oldest entries first within each table.
+func Changes() []Change { return slices.Concat(writable, exceptions, firmware) }
+
+// Profile is KVM's guest-visible behaviour at one version. It is immutable and
+// safe for concurrent use.
+type Profile struct {
+	Version  Version
+	slots    [arm64.NumSlots]slotRule
+	free     arm64.Places
+	identity arm64.Places
+	absent   arm64.Places // registers that this version does not have
+	aarch32  arm64.Places // registers ignored on a host without AArch32
+}
+
+// slotRule is what a version does with one field.
+type slotRule struct {
+	writable       bool
+	refuses, takes isa.Set
+	followsVGIC    bool
+	clearedNoVGIC  bool
+}
+
+var profiles sync.Map // Version to *Profile
+
+// At returns the profile of a version. A version between two that are known is
+// given the entries whose release is known to be in it; Unsettled tells whether
+// others may be. It fails for a version before 5.10.
+func At(v Version) (*Profile, error) {
+	if v.Compare(Known[0]) < 0 {
+		return nil, fmt.Errorf("Linux %v: no profile; the oldest is %v", v, Known[0])
+	}
+	if p, ok := profiles.Load(v); ok {
+		return p.(*Profile), nil
+	}
+	p := &Profile{Version: v}
+	for _, c := range Changes() {
+		present, _ := c.Since.In(v)
+		p.apply(&c, present)
+	}
+	stored, _ := profiles.LoadOrStore(v, p)
+	return stored.(*Profile), nil
+}
+
+// Extrapolates reports whether the version is newer than all that are known.
+func (p *Profile) Extrapolates() bool { return p.Version.Compare(Newest) > 0 }
+
+// Unsettled returns the entries of which it is not known whether this version
+// has them.
+func (p *Profile) Unsettled() []Change {
+	return slices.DeleteFunc(Changes(), func(c Change) bool {
+		_, known := c.Since.In(p.Version)
+		return known
+	})
+}
+
+// apply adds one entry to the profile, or what follows from its absence.
+func (p *Profile) apply(c *Change, present bool) {
+	for _, place := range c.places() {
+		if c.Kind == Appears {
+			if !present {
+				p.absent.Add(place)
+			}
+			continue
+		}
+		if !present {
+			continue
+		}
+		switch c.Kind {
+		case Free:
+			p.free.Add(place)
+		case Identity:
+			p.identity.Add(place)
+		case IgnoredWithoutAArch32:
+			p.aarch32.Add(place)
+		default:
+			for _, slot := range c.slots(place) {
+				p.slots[slot].apply(c)
+			}
+		}
+	}
+}
+
+func (r *slotRule) apply(c *Change) {
+	switch c.Kind {
+	case Writable:
+		r.writable = true
+	case Refuses:
+		r.refuses |= c.Set
+	case Takes:
+		r.takes |= c.Set
+	case FollowsVGIC:
+		r.followsVGIC = true
+	case ClearedWithoutVGIC:
+		r.clearedNoVGIC = true
+	}
+}
+
+// places returns the registers that the entry is about: one, or all that share
+// the name (CCSIDR_EL1), or all AArch32 ID registers.
+func (c *Change) places() []int {
+	var places []int
+	for i := range arm64.Registers {
+		name := arm64.Registers[i].Name
+		same := name == c.Register || strings.HasPrefix(name, c.Register+"[")
+		if same || (c.Kind == IgnoredWithoutAArch32 && aarch32Register(i)) {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+// aarch32Register reports whether the register at place describes AArch32:
+// S3_0_C0_C1_0 to S3_0_C0_C3_7.
+func aarch32Register(place int) bool {
+	e, ok := arm64.ID(arm64.Registers[place].ID).Encoding()
+	return ok && e.Op0 == 3 && e.Op1 == 0 && e.CRn == 0 && 1 <= e.CRm && e.CRm <= 3
+}
+
+// slots returns the entry's slots within one register.
+func (c *Change) slots(place int) []int {
+	var slots []int
+	first, end := arm64.SlotsOf(place)
+	for slot := first; slot < end; slot++ {
+		_, field := arm64.Slots[slot].Describe()
+		if len(c.Fields) == 0 || slices.Contains(c.Fields, field.Name) {
+			slots = append(slots, slot)
+		}
+	}
+	return slots
+}
+
+// VM is what of a VM's setup decides which values it takes.
+type VM struct {
+	VGIC int // the in-kernel interrupt controller: 0 none, 2 or 3
+}
+
+// Offers derives, from the limits that a host of this version shows a VM, what
+// the host takes and a guest then sees. It is the one place where acceptance is
+// decided without a kernel: Baseline, Check, the model and the tests share it.
+func (p *Profile) Offers(view *arm64.View, vm VM) arm64.Offers {
+	var offers arm64.Offers
+	offers.FromView(view)
+	aarch32 := hasAArch32(view)
+	for place := range arm64.Registers {
+		if !offers.Present(place) || (p.aarch32.Has(place) && !aarch32) {
+			continue
+		}
+		if p.free.Has(place) || p.identity.Has(place) {
+			offers.Free(place)
+		}
+		first, end := arm64.SlotsOf(place)
+		for slot := first; slot < end; slot++ {
+			if limit, known := arm64.Slots[slot].Extract(view.Values[place]); known {
+				offers.PutSet(slot, p.Accepts(slot, limit, vm))
+			}
+		}
+	}
+	return offers
+}
+
+// Accepts returns the values of one field that a host of this version takes and
+// a guest then sees, given the host's limit for it.
+func (p *Profile) Accepts(slot int, limit uint64, vm VM) isa.Set {
+	rule := &p.slots[slot]
+	_, field := arm64.Slots[slot].Describe()
+	switch {
+	case rule.followsVGIC && vm.VGIC != 0:
+		return isa.Only(limit)
+	case (rule.followsVGIC || rule.clearedNoVGIC) && vm.VGIC == 0:
+		return isa.Only(0)
+	}
+	set := isa.Only(limit) | rule.takes
+	if rule.writable {
+		set |= isa.Accepts(field, limit)
+	}
+	return set &^ (rule.refuses &^ isa.Only(limit))
+}
+
+// Has reports whether KVM of this version has the register at place. It is
+// false only for registers that are KVM's own.
+func (p *Profile) Has(place int) bool { return !p.absent.Has(place) }
+
+// IdentityWritable reports whether MIDR_EL1, REVIDR_EL1 and AIDR_EL1 can be
+// chosen (KVM_CAP_ARM_WRITABLE_IMP_ID_REGS).
+func (p *Profile) IdentityWritable() bool { return p.identity != (arm64.Places{}) }
+
+// hasAArch32 reports whether the host runs AArch32 at EL0, as ID_AA64PFR0_EL1
+// shows it.
+func hasAArch32(view *arm64.View) bool {
+	return arm64.Registers[arm64.IDAA64PFR0EL1].Field("EL0").Get(view.Values[arm64.IDAA64PFR0EL1]) == 2
+}
