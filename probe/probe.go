@@ -68,6 +68,9 @@ type Op struct {
 	// Results is how many of x0 to x3 an Execute leaves for the trace, 0 to 4.
 	// MRS always leaves 1, MSR 0, HVC and SMC 4.
 	Results int
+	// Varies says that the values differ from one run to the next (random
+	// numbers, clocks), so that only the outcome can be compared.
+	Varies bool
 }
 
 // results returns how many values the operation leaves in a record.
@@ -90,18 +93,12 @@ type Program struct {
 	Ops  []Op
 }
 
-// Join makes one program of several, in order. The same operation may stand in
-// several of them; the first one is kept.
+// Join makes one program of several, in order. Check tells whether two of them
+// have an operation of the same kind and name.
 func Join(name string, programs ...*Program) *Program {
 	joined := &Program{Name: name}
-	seen := map[key]bool{}
 	for _, p := range programs {
-		for _, op := range p.Ops {
-			if k := (key{op.Kind, op.Name}); !seen[k] {
-				seen[k] = true
-				joined.Ops = append(joined.Ops, op)
-			}
-		}
+		joined.Ops = append(joined.Ops, p.Ops...)
 	}
 	return joined
 }

@@ -145,7 +145,7 @@ func ExplainSyndrome(syndrome uint64) string {
 		name = "reserved exception class"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "EC %#04x, %s", class, name)
+	fmt.Fprintf(&b, "EC 0x%02x, %s", class, name)
 	iss := syndrome & syndromeISS
 	switch class {
 	case classUnknown:
@@ -201,7 +201,7 @@ func faultName(status uint64) string {
 			return f.name
 		}
 	}
-	return fmt.Sprintf("fault status %#04x", status)
+	return fmt.Sprintf("fault status 0x%02x", status)
 }
 
 // hasFaultAddress reports whether FAR_ELx holds something after an exception

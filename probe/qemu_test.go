@@ -1,0 +1,117 @@
+package probe
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// bareMetal runs an image without KVM, on QEMU's virt machine: the guest's
+// letter at the doorbell comes out of the machine's UART, then its memory is
+// read through QMP. It returns the memory from the image's base on, and the
+// letter.
+func bareMetal(t testing.TB, image *Image, machine, cpu string) (memory []byte, letter byte) {
+	t.Helper()
+	qemu := requireTool(t, "qemu-system-arm", "qemu-system-aarch64")
+	dir := t.TempDir()
+	file, control := filepath.Join(dir, "image"), filepath.Join(dir, "qmp")
+	if err := os.WriteFile(file, image.Bytes, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(qemu, "-M", "virt,gic-version=3"+machine, "-cpu", cpu, "-m", "64", "-display", "none", "-nodefaults",
+		"-accel", "tcg,thread=single", "-serial", "stdio",
+		"-qmp", "unix:"+control+",server=on,wait=off",
+		"-device", fmt.Sprintf("loader,file=%s,addr=%#x,force-raw=on", file, image.Base),
+		"-device", fmt.Sprintf("loader,addr=%#x,cpu-num=0", image.Entry))
+	stderr := &strings.Builder{}
+	cmd.Stderr = stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	uart, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// A guest that hangs must not hang the tests.
+	limit := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	defer func() {
+		limit.Stop()
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(uart, first); err != nil {
+		t.Fatalf("the guest never came to the doorbell: %v\n%s", err, stderr)
+	}
+	dump := filepath.Join(dir, "memory")
+	qmp(t, control, "pmemsave", map[string]any{"val": image.Base, "size": image.MemorySize, "filename": dump})
+	memory, err = os.ReadFile(dump)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return memory, first[0]
+}
+
+// qmp makes one call on QEMU's control socket.
+func qmp(t testing.TB, socket, command string, arguments map[string]any) {
+	t.Helper()
+	connection, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	lines := bufio.NewScanner(connection)
+	lines.Scan() // the greeting
+	for _, call := range []map[string]any{
+		{"execute": "qmp_capabilities"},
+		{"execute": command, "arguments": arguments},
+	} {
+		if err := json.NewEncoder(connection).Encode(call); err != nil {
+			t.Fatal(err)
+		}
+		for lines.Scan() && !strings.Contains(lines.Text(), `"return"`) {
+			if strings.Contains(lines.Text(), `"error"`) {
+				t.Fatalf("QMP %v: %s", call, lines.Text())
+			}
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// runBareMetal builds the program, runs it and returns its trace.
+func runBareMetal(t testing.TB, p *Program, machine, cpu string) *Trace {
+	t.Helper()
+	image, err := p.Build(Layout{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory, letter := bareMetal(t, image, machine, cpu)
+	r, err := image.NewRun(memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, err := r.Store(Doorbell, binary.LittleEndian.AppendUint64(nil, uint64(letter))); err != nil || !done {
+		t.Fatalf("doorbell: %v, %v", done, err)
+	}
+	trace, err := r.Trace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trace
+}
