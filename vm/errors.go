@@ -31,3 +31,44 @@ func (e *RegisterError) Error() string {
 
 // Unwrap gives the errno, so that errors.Is(err, syscall.EINVAL) holds.
 func (e *RegisterError) Unwrap() error { return e.Errno }
+
+// CallError is an operation on a host, a VM or a vCPU, other than a register
+// access, that the kernel refused.
+type CallError struct {
+	Call    string // the kernel's name of the operation: "KVM_ARM_VCPU_INIT"
+	Subject string // what it was for: "vCPU 0 with sve"
+	Errno   syscall.Errno
+	// Lacking says that the host cannot do this at all; errors.Is finds
+	// ErrNotSupported.
+	Lacking bool
+	Hint    string // what to do about it, or ""
+}
+
+func (e *CallError) Error() string {
+	text := fmt.Sprintf("%s: %s: %v", e.Subject, e.Call, e.Errno)
+	if e.Lacking {
+		text += ": " + ErrNotSupported.Error()
+	}
+	return text
+}
+
+// Unwrap gives the errno, and ErrNotSupported where the host lacks the ability.
+func (e *CallError) Unwrap() []error {
+	if e.Lacking {
+		return []error{e.Errno, ErrNotSupported}
+	}
+	return []error{e.Errno}
+}
+
+// HintOf returns the hint that an error carries, or "".
+func HintOf(err error) string {
+	var register *RegisterError
+	if errors.As(err, &register) {
+		return register.Hint
+	}
+	var call *CallError
+	if errors.As(err, &call) {
+		return call.Hint
+	}
+	return ""
+}

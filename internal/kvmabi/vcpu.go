@@ -56,6 +56,8 @@ const (
 	VGICGroupCPUSysregs = 6
 	VGICGroupLevelInfo  = 7
 
+	VGICAddrTypeDistV2 = 0
+	VGICAddrTypeCPUV2  = 1
 	VGICAddrTypeDist   = 2
 	VGICAddrTypeRedist = 3
 

@@ -1,0 +1,166 @@
+package kvm
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/probe"
+	"github.com/guise-project/guise/vm"
+	"github.com/guise-project/guise/vm/vmtest"
+)
+
+// openHost opens the machine's KVM. Where there is none, the test is skipped,
+// and fails under CI.
+func openHost(t *testing.T) *Host {
+	t.Helper()
+	host, err := Open("")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	t.Cleanup(func() {
+		if err := host.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return host.(*Host)
+}
+
+func TestConformance(t *testing.T) { vmtest.TestHost(t, openHost(t)) }
+
+// descriptors counts this process's open files.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// TestDescriptorsAreClosed makes VMs in every way that can fail half-way.
+func TestDescriptorsAreClosed(t *testing.T) {
+	host := openHost(t)
+	setups := []guise.Setup{{}, {VGIC: 2}, {VGIC: 3}, {VGIC: 9}, {Protected: true}, {IPABits: 63},
+		{Capabilities: []string{"KVM_CAP_NONSENSE"}}, {Capabilities: []string{"KVM_CAP_ARM_WRITABLE_IMP_ID_REGS"}},
+		{Features: []guise.Feature{"nonsense"}}}
+	for _, feature := range guise.Features {
+		setups = append(setups, guise.Setup{Features: []guise.Feature{feature}})
+	}
+	// The first round opens what the runtime keeps (its poller).
+	before := -1
+	for round := range 3 {
+		for _, setup := range setups {
+			machine, err := host.NewVM(t.Context(), setup, 2)
+			if err != nil {
+				if round == 0 {
+					t.Logf("%s, vGIC %d: %v; %s", setup.Name(), setup.VGIC, err, vm.HintOf(err))
+				}
+				continue
+			}
+			if _, err := machine.Run(t.Context(), 1, probe.FeatureSpace()); err != nil && !errors.Is(err, vm.ErrNotSupported) {
+				t.Errorf("setup %s, vGIC %d: %v", setup.Name(), setup.VGIC, err)
+			}
+			if err := machine.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := machine.Close(); err == nil {
+				t.Error("a second Close was taken for a first")
+			}
+		}
+		if before < 0 {
+			before = descriptors(t)
+		} else if after := descriptors(t); after != before {
+			t.Fatalf("%d descriptors open, %d before", after, before)
+		}
+	}
+}
+
+// TestOpenRefusals opens what is no KVM.
+func TestOpenRefusals(t *testing.T) {
+	openHost(t)
+	before := descriptors(t)
+	if _, err := Open("/dev/null"); !errors.Is(err, syscall.ENOTTY) || !errors.Is(err, vm.ErrNotSupported) {
+		t.Errorf("/dev/null gave %v", err)
+	}
+	if _, err := Open("/dev/nothing"); !errors.Is(err, syscall.ENOENT) || !strings.Contains(vm.HintOf(err), "guise lab") {
+		t.Errorf("/dev/nothing gave %v with hint %q", err, vm.HintOf(err))
+	}
+	if after := descriptors(t); after != before {
+		t.Errorf("%d descriptors open, %d before", after, before)
+	}
+}
+
+// TestCancel stops a guest that never ends.
+func TestCancel(t *testing.T) {
+	host := openHost(t)
+	machine, err := host.NewVM(t.Context(), guise.Setup{}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer machine.Close()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	const branchToSelf = 0x1400_0000
+	program := &probe.Program{Name: "endless", Ops: []probe.Op{
+		{Kind: probe.MRS, Name: "MIDR_EL1", Register: arm64.Encoding{Op0: 3}},
+		{Kind: probe.Execute, Name: "endless", Words: []uint32{branchToSelf}},
+	}}
+	// The guest has been entered once KVM freezes ID registers or not; waiting
+	// for that is not needed: cancelling is right at any time.
+	why := errors.New("enough")
+	go cancel(why)
+	_, err = machine.Run(ctx, 0, program)
+	if !errors.Is(err, why) {
+		t.Errorf("a cancelled run gave %v", err)
+	}
+	// And the vCPU can be used again.
+	program.Ops = program.Ops[:1]
+	trace, err := machine.Run(t.Context(), 0, program)
+	if err != nil || trace.Records[0].Outcome != probe.Completed {
+		t.Errorf("after a cancelled run: %+v, %v", trace, err)
+	}
+}
+
+func TestWide(t *testing.T) {
+	host := openHost(t)
+	machine, err := host.NewVM(t.Context(), guise.Setup{Features: []guise.Feature{guise.FeatureSVE}}, 1)
+	if errors.Is(err, vm.ErrNotSupported) {
+		t.Log("this host has no SVE; that SVE is refused is what there is to see")
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer machine.Close()
+	wide := machine.(vm.WideRegisters)
+	lengths := make([]byte, 64)
+	if err := wide.GetWide(0, arm64.IDSVEVectorLengths, lengths); err != nil || lengths[0]&1 == 0 {
+		t.Fatalf("vector lengths % x, %v; 128 bits are always there", lengths[:2], err)
+	}
+	if _, err := machine.(vm.Lister).List(0); !errors.Is(err, syscall.EPERM) || vm.HintOf(err) == "" {
+		t.Errorf("the list before finalisation gave %v", err)
+	}
+	if err := machine.(vm.Finalizer).Finalize(0); err != nil {
+		t.Fatal(err)
+	}
+	if err := wide.SetWide(0, arm64.IDSVEVectorLengths, lengths); !errors.Is(err, syscall.EPERM) {
+		t.Errorf("vector lengths after finalisation: %v", err)
+	}
+	if _, err := machine.(vm.Lister).List(0); err != nil {
+		t.Error(err)
+	}
+	if _, err := machine.Get(0, arm64.IDSVEVectorLengths); err == nil {
+		t.Error("512 bits fitted into 64")
+	}
+	if err := wide.GetWide(0, arm64.IDSVEVectorLengths, lengths[:8]); err == nil {
+		t.Error("512 bits fitted into 64")
+	}
+}

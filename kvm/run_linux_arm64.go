@@ -1,0 +1,177 @@
+package kvm
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/kvmabi"
+	"github.com/guise-project/guise/probe"
+	"github.com/guise-project/guise/vm"
+)
+
+// pmuInterrupt is PPI 7 (Arm Base System Architecture).
+const pmuInterrupt = 23
+
+// prepare does what the kernel wants before a vCPU's first KVM_RUN and what
+// cannot be done before: SVE and the PMU are completed as late as possible, so
+// that vector lengths and an interrupt controller can still be chosen.
+func (m *machine) prepare(index int) error {
+	v := m.vcpus[index]
+	if slices.Contains(m.setup.Features, guise.FeatureSVE) && !v.finalised {
+		if err := m.Finalize(index); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(m.setup.Features, guise.FeaturePMU) || v.pmuReady {
+		return nil
+	}
+	if m.vgic >= 0 {
+		interrupt := int32(pmuInterrupt)
+		if errno := attribute(m.host, v.fd, kvmabi.SetDeviceAttr, kvmabi.VCPUPMUControl, kvmabi.VCPUPMUIRQ, &interrupt); errno != 0 {
+			return m.refused(kvmabi.SetDeviceAttr, fmt.Sprintf("interrupt of vCPU %d's PMU", index), errno, false, "")
+		}
+	}
+	if errno := attribute[uint64](m.host, v.fd, kvmabi.SetDeviceAttr, kvmabi.VCPUPMUControl, kvmabi.VCPUPMUInit, nil); errno != 0 {
+		return m.refused(kvmabi.SetDeviceAttr, fmt.Sprintf("initialisation of vCPU %d's PMU", index), errno, false, "")
+	}
+	v.pmuReady = true
+	return nil
+}
+
+// RunNothing enters KVM_RUN with immediate_exit. It returns EINTR where the
+// kernel did as it should.
+func (m *machine) RunNothing(index int) error {
+	v, err := m.vcpuAt(index)
+	if err != nil {
+		return err
+	}
+	if err := m.prepare(index); err != nil {
+		return err
+	}
+	atomic.StoreUint32(&v.area.Control, kvmabi.ImmediateExit)
+	defer atomic.StoreUint32(&v.area.Control, 0)
+	_, errno := m.host.call(v.fd, kvmabi.Run, 0)
+	if errno == 0 {
+		return fmt.Errorf("kvm: KVM_RUN with immediate_exit came back with %s", v.area.Describe())
+	}
+	return m.refused(kvmabi.Run, fmt.Sprintf("vCPU %d with immediate_exit", index), errno, false, "")
+}
+
+// Run has a vCPU execute a probe program.
+func (m *machine) Run(ctx context.Context, index int, program *probe.Program) (*probe.Trace, error) {
+	v, err := m.vcpuAt(index)
+	if err != nil {
+		return nil, err
+	}
+	if m.setup.Has(guise.FeatureAArch32) {
+		return nil, fmt.Errorf("probe %s: %w: probe guests are AArch64, and this VM's EL1 is AArch32", program.Name, vm.ErrNotSupported)
+	}
+	layout := probe.Layout{Base: m.nextImage}
+	if m.setup.Protected {
+		// The host cannot read a protected guest's memory.
+		layout.Channel = probe.MMIO
+	}
+	image, err := program.Build(layout)
+	if err != nil {
+		return nil, err
+	}
+	m.nextImage = image.Base + image.MemorySize
+	memory, err := m.addMemory(image.Base, image.MemorySize)
+	if err != nil {
+		return nil, err
+	}
+	copy(memory, image.Bytes)
+	run, err := image.NewRun(memory)
+	if err != nil {
+		return nil, err
+	}
+	if v.ran {
+		// An image starts from the reset state; a second KVM_ARM_VCPU_INIT
+		// gives it and leaves ID registers alone.
+		if _, errno := callWith(m.host, v.fd, kvmabi.VCPUInit, &v.init); errno != 0 {
+			return nil, m.refused(kvmabi.VCPUInit, fmt.Sprintf("vCPU %d again", index), errno, false, "")
+		}
+	}
+	if err := m.prepare(index); err != nil {
+		return nil, err
+	}
+	if err := m.Set(index, kvmabi.CorePC, image.Entry); err != nil {
+		return nil, err
+	}
+	v.ran = true
+	err = m.untilDone(ctx, index, func(access *kvmabi.MMIO) (bool, error) {
+		if !access.Write {
+			return false, fmt.Errorf("probe image: load from %#x, where there is no memory", access.Addr)
+		}
+		return run.Store(access.Addr, access.Data[:min(access.Len, 8)])
+	})
+	trace, incomplete := run.Trace()
+	if err == nil {
+		err = incomplete
+	}
+	return trace, err
+}
+
+// untilDone runs a vCPU until handle says that it is done with an MMIO access.
+// A load gets what handle puts into the access's Data.
+func (m *machine) untilDone(ctx context.Context, index int, handle func(*kvmabi.MMIO) (done bool, err error)) error {
+	v := m.vcpus[index]
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	thread := unix.Gettid()
+	kicked := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(kicked)
+		// The flag first: a signal that comes before KVM_RUN is entered would
+		// otherwise be lost.
+		atomic.StoreUint32(&v.area.Control, kvmabi.ImmediateExit)
+		kick(thread)
+	})
+	defer func() {
+		if !stop() {
+			<-kicked // or it would write to a mapping that is gone
+			atomic.StoreUint32(&v.area.Control, 0)
+		}
+	}()
+	for {
+		_, errno := m.host.call(v.fd, kvmabi.Run, 0)
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("vCPU %d: stopped after %s: %w", index, v.area.Describe(), context.Cause(ctx))
+		}
+		if errno == unix.EINTR || errno == unix.EAGAIN {
+			continue
+		}
+		if errno != 0 {
+			return m.refused(kvmabi.Run, fmt.Sprintf("vCPU %d of %s", index, m.subject()), errno, false, "")
+		}
+		switch v.area.ExitReason {
+		case kvmabi.ExitMMIO:
+			access := v.area.MMIO()
+			done, err := handle(&access)
+			if !access.Write {
+				v.area.PutMMIO(binary.LittleEndian.Uint64(access.Data[:]))
+			}
+			if done || err != nil {
+				return err
+			}
+		case kvmabi.ExitHypercall:
+			// A filter forwarded the call and nobody here serves it.
+			if err := m.Set(index, kvmabi.CoreX(0), smcccNotSupported); err != nil {
+				return err
+			}
+		default:
+			pc, _ := m.Get(index, kvmabi.CorePC)
+			return fmt.Errorf("vCPU %d stopped at %#x: %s", index, pc, v.area.Describe())
+		}
+	}
+}
+
+// smcccNotSupported is NOT_SUPPORTED (Arm DEN 0028).
+const smcccNotSupported = ^uint64(0)
