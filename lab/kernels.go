@@ -1,10 +1,7 @@
 package lab
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +38,7 @@ type kernelImage struct {
 // findKernel finds what Host.Kernel names.
 func findKernel(name string, a architecture) (kernelImage, error) {
 	if strings.Contains(name, "/") {
-		digest, err := fileDigest(name)
+		digest, err := debian.Digest(name)
 		return kernelImage{path: name, digest: digest, modules: modulesBeside(name)}, err
 	}
 	directory, err := kernelDirectory()
@@ -85,17 +82,4 @@ func modulesBeside(image string) string {
 		}
 	}
 	return ""
-}
-
-func fileDigest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/guise-project/guise/lab"
+)
+
+// labCommand works with real kernels under QEMU.
+type labCommand struct {
+	Setup labSetupCommand `cmd:"" help:"Fetch and check kernels; once."`
+	Run   labRunCommand   `cmd:"" help:"Run a guise command inside a host of the lab."`
+}
+
+type labSetupCommand struct {
+	Kernels []string `required:"" placeholder:"VERSION,..." help:"Kernel versions, as 6.12 or 6.12.95: the newest package that matches each."`
+	Arch    string   `default:"arm64" enum:"arm64,ppc64le" help:"Architecture: ${enum}."`
+	Refresh bool     `help:"Look for newer packages than those already here."`
+}
+
+func (c *labSetupCommand) Run(s *session) (int, error) {
+	kernels, err := lab.Setup(s.ctx, c.Arch, c.Kernels, c.Refresh, func(line string) { fmt.Fprintln(s.stderr, line) })
+	if err != nil {
+		return 0, err
+	}
+	for i, k := range kernels {
+		fmt.Fprintf(s.stdout, "%-8s %s  %s %s (%s)\n", c.Kernels[i], k.Release, k.Packages[0].Name, k.Packages[0].Version, k.Packages[0].Suite)
+	}
+	return statusYes, nil
+}
+
+// labHost are the flags that say what a host is made of, beside its kernel and
+// CPU.
+type labHost struct {
+	Arch    string        `default:"arm64" enum:"arm64,ppc64le" help:"Architecture: ${enum}."`
+	Machine string        `placeholder:"BOARD" help:"QEMU's board; virt on arm64, powernv10 on ppc64le unless given."`
+	Option  []string      `placeholder:"KEY=VALUE" help:"Add or replace an option of the board: mte=on, gic-version=2."`
+	Append  []string      `placeholder:"PARAMETER" sep:"none" help:"Add a kernel parameter: kvm-arm.mode=protected."`
+	Module  []string      `placeholder:"NAME" help:"Load a module of the kernel's package, with what it needs."`
+	Memory  int           `placeholder:"MIB" help:"Memory in MiB; 512 on arm64, 2048 on ppc64le unless given."`
+	CPUs    int           `name:"cpu-count" placeholder:"N" help:"Number of CPUs; 1 unless given."`
+	Limit   time.Duration `default:"2m" help:"Time limit of a host."`
+}
+
+func (c *labHost) host(kernel, cpu string) lab.Host {
+	return lab.Host{
+		Arch: c.Arch, Kernel: kernel, CPU: cpu, Machine: c.Machine, Options: c.Option, Append: c.Append,
+		Modules: c.Module, Memory: c.Memory, CPUs: c.CPUs, Limit: c.Limit,
+	}
+}
+
+// labJob are the flags and arguments that say what a host does.
+type labJob struct {
+	Program string   `type:"existingfile" placeholder:"FILE" help:"Run this program, built for the host, instead of guise."`
+	In      []string `type:"existingfile" placeholder:"FILE" help:"Take a file into the host, at the same path; files the command names are taken without it."`
+	Out     []string `placeholder:"FILE" help:"Bring a file back; what follows -o or --output in the command is brought back without it."`
+	Args    []string `arg:"" passthrough:"" help:"The command to run, after --."`
+}
+
+// job makes the job: in the host it runs in a directory of the same name as
+// here, so that paths mean the same on both sides.
+func (c *labJob) job() (lab.Job, error) {
+	directory, err := os.Getwd()
+	if err != nil {
+		return lab.Job{}, err
+	}
+	args := c.Args
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	if len(args) == 0 && c.Program == "" {
+		return lab.Job{}, &inputError{&hintedError{errors.New("no command to run in the host"), "guise lab run --kernel 6.12 --cpu max -- version"}}
+	}
+	inputs, outputs := namedFiles(args)
+	job := lab.Job{Args: args, Program: c.Program, Directory: directory, Outputs: append(outputs, c.Out...)}
+	inputs = append(inputs, c.In...)
+	slices.Sort(inputs)
+	for _, path := range slices.Compact(inputs) {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return lab.Job{}, &inputError{err}
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return lab.Job{}, &inputError{err}
+		}
+		job.Files = append(job.Files, lab.File{Path: path, Mode: uint32(info.Mode().Perm()), Content: content})
+	}
+	return job, nil
+}
+
+// namedFiles finds in a command line the files it reads, which are those that
+// exist here, and those it writes, which follow -o or --output.
+func namedFiles(args []string) (inputs, outputs []string) {
+	for i := 0; i < len(args); i++ {
+		name, value, joined := strings.Cut(args[i], "=")
+		switch {
+		case (name == "-o" || name == "--output") && !joined && i+1 < len(args):
+			i++
+			outputs = append(outputs, args[i])
+		case (name == "-o" || name == "--output") && joined:
+			outputs = append(outputs, value)
+		default:
+			if !joined || !strings.HasPrefix(name, "-") {
+				value = args[i]
+			}
+			if info, err := os.Stat(value); err == nil && info.Mode().IsRegular() {
+				inputs = append(inputs, value)
+			}
+		}
+	}
+	return inputs, outputs
+}
+
+type labRunCommand struct {
+	Kernel string `required:"" placeholder:"VERSION|PATH" help:"Kernel: a version that was set up, or the path of any image."`
+	CPU    string `name:"cpu" placeholder:"MODEL" help:"CPU model in QEMU's spelling; max on arm64 unless given."`
+	labHost
+	labJob
+}
+
+func (c *labRunCommand) Run(s *session) (int, error) {
+	job, err := c.job()
+	if err != nil {
+		return 0, err
+	}
+	job.Stdout, job.Stderr = s.stdout, s.stderr
+	result, err := lab.Run(s.ctx, c.host(c.Kernel, c.CPU), job)
+	if err != nil {
+		return 0, labError(err)
+	}
+	for _, file := range result.Files {
+		if err := writeWhole(file.Path, file.Content, fs.FileMode(file.Mode).Perm()); err != nil {
+			return 0, err
+		}
+	}
+	if result.Signal != 0 {
+		return 0, fmt.Errorf("lab host %s: signal %d ended the command", c.host(c.Kernel, c.CPU).Name(), result.Signal)
+	}
+	return result.Status, nil
+}
+
+// labError adds the command that mends what the lab lacks.
+func labError(err error) error {
+	var missing *lab.MissingError
+	if errors.As(err, &missing) {
+		return &hintedError{err, missing.Hint}
+	}
+	return err
+}
+
+// writeWhole writes a file under a temporary name and renames it: a reader
+// sees all of it or none.
+func writeWhole(path string, content []byte, mode fs.FileMode) error {
+	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.Write(content)
+	if err = errors.Join(err, temporary.Chmod(mode), temporary.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary.Name(), path)
+}
