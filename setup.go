@@ -2,6 +2,7 @@ package guise
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -44,6 +45,11 @@ type Setup struct {
 
 // Has reports whether the setup names the feature.
 func (s *Setup) Has(feature Feature) bool { return slices.Contains(s.Features, feature) }
+
+// Key identifies the setup among those of a host: what decides which values
+// KVM shows and takes. IPA size, capabilities and vector lengths are not in it;
+// they are lowered within a setup.
+func (s *Setup) Key() string { return s.Name() + "/vgic" + strconv.Itoa(s.VGIC) }
 
 // Name gives the setup in one word for messages: its features joined with
 // "+", "base" where it has none, with "protected" and the vGIC where chosen.

@@ -1,0 +1,111 @@
+package guise
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
+)
+
+// Source says how a fact of a capture is known.
+type Source string
+
+const (
+	Read     Source = "read"     // asked of the kernel itself
+	Tried    Source = "tried"    // every value was written and read back
+	Assumed  Source = "assumed"  // derived from a profile
+	Imported Source = "imported" // taken from another tool's document
+)
+
+// Capture is what KVM on one host can give a guest, setup by setup.
+type Capture struct {
+	// Name is what findings call the host: a file or catalogue name. It is not
+	// part of the document.
+	Name string
+	// Captured says where and when; it is kept apart from the view, so that
+	// equal machines have equal view digests.
+	Captured Occasion
+	Host     HostFacts
+	// Setups holds what was captured, the plainest setup first.
+	Setups []CapturedSetup
+}
+
+// Occasion is where and when a capture was made, and by what.
+type Occasion struct {
+	At     string // RFC 3339
+	By     string // tool and version
+	Source string // where an imported capture came from
+}
+
+// HostFacts is what is true of the host whatever the setup.
+type HostFacts struct {
+	Kernel   string    // release, as uname -r gives it
+	Mode     string    // kvm-arm.mode: vhe, nvhe, protected, nested
+	PageSize int       // bytes
+	CPUs     []HostCPU // one entry for each kind of core
+	Emulator string    // what emulates the CPU, "" on hardware
+}
+
+// HostCPU is one kind of core of a host.
+type HostCPU struct {
+	MIDR, REVIDR uint64
+	Count        int
+}
+
+// CapturedSetup is what KVM shows and takes for VMs of one setup.
+type CapturedSetup struct {
+	Setup
+	// View is the limits: every register before anyone writes to it.
+	View arm64.View
+	// Extra holds registers of the feature ID space that the table does not
+	// know.
+	Extra map[arm64.ID]uint64
+	// Listed holds the ids that KVM_GET_REG_LIST gives, sorted; nil where they
+	// are not known.
+	Listed []arm64.ID
+	// Offers is what the host takes; nil where that is not known.
+	Offers *arm64.Offers
+	// Registers and Accepts say how the two are known; AssumedKernel is the
+	// version whose profile assumed offers rest on.
+	Registers, Accepts Source
+	AssumedKernel      string
+	// Masks is what KVM_ARM_GET_REG_WRITABLE_MASKS reported, by register;
+	// MaskRanges the bitmap of ranges. They are recorded, never believed.
+	Masks      map[arm64.ID]uint64
+	MaskRanges uint64
+}
+
+// Assume derives the offers of every setup that has none from the profile of a
+// kernel version, and marks them as assumed.
+func (c *Capture) Assume(version kernel.Version) error {
+	profile, err := kernel.At(version)
+	if err != nil {
+		return err
+	}
+	for i := range c.Setups {
+		if s := &c.Setups[i]; s.Offers == nil {
+			offers := profile.Offers(&s.View, kernel.VM{VGIC: s.VGIC})
+			s.Offers, s.Accepts, s.AssumedKernel = &offers, Assumed, version.String()
+		}
+	}
+	return nil
+}
+
+// ViewDigest returns the digest of what the host shows and takes: "sha256:" and
+// hex digits. Equal machines have equal view digests, wherever and whenever
+// they were captured.
+func (c *Capture) ViewDigest() string {
+	sum := sha256.Sum256(c.appendView(nil))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Setup returns the capture of the setup with that key, or nil.
+func (c *Capture) Setup(key string) *CapturedSetup {
+	i := slices.IndexFunc(c.Setups, func(s CapturedSetup) bool { return s.Key() == key })
+	if i < 0 {
+		return nil
+	}
+	return &c.Setups[i]
+}

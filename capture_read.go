@@ -1,0 +1,390 @@
+package guise
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/guise-project/guise/isa"
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// ReadCapture reads a capture. File names the document in errors, which are
+// *DocumentError. It is safe for concurrent use.
+func ReadCapture(file string, data []byte) (*Capture, error) {
+	r := readers.Get().(*documentReader)
+	defer readers.Put(r)
+	r.reset(file, data)
+	c := &Capture{Name: file}
+	schema := false
+	r.object("capture", func(key []byte) {
+		switch string(key) {
+		case "schema":
+			r.schema(SchemaCapture)
+			schema = true
+		case "captured":
+			r.occasion(&c.Captured)
+		case "host":
+			r.hostFacts(&c.Host)
+		case "setups":
+			r.list("setups", func() { r.capturedSetup(c) })
+		default:
+			r.unknownKey(key, "capture")
+		}
+	})
+	if err := r.finish(); err != nil {
+		return nil, err
+	}
+	switch {
+	case !schema:
+		return nil, &DocumentError{File: file, Message: "no schema; want " + SchemaCapture}
+	case len(c.Setups) == 0:
+		return nil, &DocumentError{File: file, Message: "the capture has no setups"}
+	}
+	return c, nil
+}
+
+var readers = sync.Pool{New: func() any { return new(documentReader) }}
+
+// schema reads the document's schema, which must be want.
+func (r *documentReader) schema(want string) {
+	if got := r.text("schema"); r.err == nil && string(got) != want {
+		r.fail("schema: want %s, there is %s", want, got)
+	}
+}
+
+func (r *documentReader) occasion(o *Occasion) {
+	r.object("captured", func(key []byte) {
+		switch string(key) {
+		case "at":
+			o.At = string(r.text("at"))
+		case "by":
+			o.By = string(r.text("by"))
+		case "source":
+			o.Source = string(r.text("source"))
+		default:
+			r.unknownKey(key, "captured")
+		}
+	})
+}
+
+func (r *documentReader) hostFacts(h *HostFacts) {
+	r.object("host", func(key []byte) {
+		switch string(key) {
+		case "kernel":
+			h.Kernel = string(r.text("kernel"))
+		case "mode":
+			h.Mode = string(r.text("mode"))
+		case "pageSize":
+			h.PageSize = r.integer("pageSize", 1<<16)
+		case "emulator":
+			h.Emulator = string(r.text("emulator"))
+		case "cpus":
+			r.list("cpus", func() { h.CPUs = append(h.CPUs, r.hostCPU()) })
+		default:
+			r.unknownKey(key, "host")
+		}
+	})
+}
+
+func (r *documentReader) hostCPU() (cpu HostCPU) {
+	r.object("cpu", func(key []byte) {
+		switch string(key) {
+		case "midr":
+			cpu.MIDR = r.hexadecimal([]byte("midr"), 64)
+		case "revidr":
+			cpu.REVIDR = r.hexadecimal([]byte("revidr"), 64)
+		case "count":
+			cpu.Count = r.integer("count", 1<<16)
+		default:
+			r.unknownKey(key, "cpu")
+		}
+	})
+	return cpu
+}
+
+// capturedSetup reads one setup. Those after the first are stored as
+// differences from it.
+func (r *documentReader) capturedSetup(c *Capture) {
+	var s CapturedSetup
+	first := len(c.Setups) == 0
+	if !first {
+		s = inherit(&c.Setups[0])
+	}
+	accepts := &acceptReader{}
+	r.object("setup", func(key []byte) {
+		switch string(key) {
+		case "registers":
+			r.registers(&s)
+		case "firmware":
+			r.firmware(&s.View)
+		case "absent":
+			r.list("absent", func() { r.absent(&s) })
+		case "listed":
+			s.Listed = nil
+			r.list("listed", func() { s.Listed = append(s.Listed, r.registerID()) })
+			r.checkSorted(s.Listed)
+		case "listedAdded":
+			r.list("listedAdded", func() { s.Listed = append(s.Listed, r.registerID()) })
+		case "listedRemoved":
+			r.list("listedRemoved", func() {
+				gone := r.registerID()
+				s.Listed = slices.DeleteFunc(s.Listed, func(id arm64.ID) bool { return id == gone })
+			})
+		case "accepts":
+			accepts.present = true
+			r.object("accepts", func(register []byte) { r.acceptedFields(accepts, register) })
+		case "basis":
+			r.basis(&s)
+		case "masks":
+			s.Masks = map[arm64.ID]uint64{}
+			r.object("masks", func(name []byte) { r.mask(&s, name) })
+		case "maskRanges":
+			s.MaskRanges = r.hexadecimal(key, 64)
+		default:
+			r.setupMember(&s.Setup, key)
+		}
+	})
+	if r.err != nil {
+		return
+	}
+	slices.Sort(s.Listed)
+	if accepts.present {
+		s.Offers = accepts.offers(&s.View)
+		if s.Accepts == "" {
+			s.Accepts = Tried
+		}
+	}
+	if s.Registers == "" {
+		s.Registers = Read
+	}
+	if c.Setup(s.Key()) != nil {
+		r.fail("setup %s: stands in the capture twice", s.Key())
+		return
+	}
+	c.Setups = append(c.Setups, s)
+}
+
+// inherit returns a setup that shows what the first shows; what it takes is
+// said anew.
+func inherit(first *CapturedSetup) CapturedSetup {
+	s := *first
+	s.Setup, s.Offers = Setup{}, nil
+	s.Listed = slices.Clone(first.Listed)
+	s.Extra = maps.Clone(first.Extra)
+	return s
+}
+
+// registers reads the register map of a setup.
+func (r *documentReader) registers(s *CapturedSetup) {
+	r.object("registers", func(name []byte) {
+		if place, ok := arm64.PlaceBytes(name); ok && !firmwareRegister(place) {
+			register := &arm64.Registers[place]
+			s.View.Put(place, r.hexadecimal([]byte(register.Name), int(register.Bits)))
+			return
+		}
+		encoding, err := arm64.ParseEncoding(string(name))
+		if err != nil || !encoding.InFeatureSpace() {
+			r.fail("registers: %q is not a register of the feature ID space", name)
+			return
+		}
+		if s.Extra == nil {
+			s.Extra = map[arm64.ID]uint64{}
+		}
+		s.Extra[encoding.ID()] = r.hexadecimal([]byte(encoding.String()), 64)
+	})
+}
+
+// firmware reads the firmware map of a setup or contract.
+func (r *documentReader) firmware(v *arm64.View) {
+	r.object("firmware", func(name []byte) {
+		place, ok := arm64.PlaceBytes(name)
+		if !ok || !firmwareRegister(place) {
+			r.fail("firmware: %q is not a firmware register of KVM", name)
+			return
+		}
+		v.Put(place, r.hexadecimal([]byte(arm64.Registers[place].Name), 64))
+	})
+}
+
+// firmwareRegister reports whether the register at place is one of KVM's own.
+func firmwareRegister(place int) bool {
+	_, system := arm64.ID(arm64.Registers[place].ID).Encoding()
+	return !system && arm64.Registers[place].Bits == 64
+}
+
+// absent reads the name of a register that this setup, unlike the first, lacks.
+func (r *documentReader) absent(s *CapturedSetup) {
+	name := r.text("absent")
+	if r.err != nil {
+		return
+	}
+	place, ok := arm64.PlaceBytes(name)
+	if !ok {
+		r.fail("absent: %q is not a register", name)
+		return
+	}
+	s.View.Present.Remove(place)
+	s.View.Values[place] = 0
+}
+
+// registerID reads a KVM register id.
+func (r *documentReader) registerID() arm64.ID {
+	return arm64.ID(r.hexadecimal([]byte("listed"), 64))
+}
+
+func (r *documentReader) checkSorted(ids []arm64.ID) {
+	for i := 1; i < len(ids) && r.err == nil; i++ {
+		if ids[i-1] >= ids[i] {
+			r.fail("listed: want ids in ascending order, each once")
+		}
+	}
+}
+
+func (r *documentReader) mask(s *CapturedSetup, name []byte) {
+	place, ok := arm64.PlaceBytes(name)
+	if ok {
+		s.Masks[arm64.ID(arm64.Registers[place].ID)] = r.hexadecimal(bytes.Clone(name), 64)
+		return
+	}
+	encoding, err := arm64.ParseEncoding(string(name))
+	if err != nil {
+		r.fail("masks: %q is not a register", name)
+		return
+	}
+	s.Masks[encoding.ID()] = r.hexadecimal(bytes.Clone(name), 64)
+}
+
+func (r *documentReader) basis(s *CapturedSetup) {
+	r.object("basis", func(key []byte) {
+		switch string(key) {
+		case "registers":
+			s.Registers = r.source("registers", Read, Imported, Assumed)
+		case "accepts":
+			s.Accepts = r.source("accepts", Tried, Assumed, Imported)
+		case "kernel":
+			s.AssumedKernel = string(r.text("kernel"))
+		default:
+			r.unknownKey(key, "basis")
+		}
+	})
+}
+
+func (r *documentReader) source(what string, allowed ...Source) Source {
+	text := Source(r.text(what))
+	if r.err == nil && !slices.Contains(allowed, text) {
+		r.fail("%s: want one of %v, there is %q", what, allowed, text)
+	}
+	return text
+}
+
+// setupMember reads one member of a Setup.
+func (r *documentReader) setupMember(s *Setup, key []byte) {
+	switch string(key) {
+	case "features":
+		r.list("features", func() {
+			feature := Feature(r.text("features"))
+			if r.err == nil && (!slices.Contains(Features, feature) || s.Has(feature)) {
+				r.fail("features: want each of %v at most once, there is %q", Features, feature)
+			}
+			s.Features = append(s.Features, feature)
+		})
+		slices.Sort(s.Features)
+	case "protected":
+		s.Protected = r.boolean("protected")
+	case "vgic":
+		if s.VGIC = r.integer("vgic", 3); s.VGIC == 1 {
+			r.fail("vgic: want 0 (none), 2 or 3")
+		}
+	case "ipaBits":
+		if s.IPABits = r.integer("ipaBits", 52); s.IPABits != 0 && s.IPABits < 32 {
+			r.fail("ipaBits: want 32 to 52, there is %d", s.IPABits)
+		}
+	case "capabilities":
+		r.list("capabilities", func() { s.Capabilities = append(s.Capabilities, string(r.text("capabilities"))) })
+		slices.Sort(s.Capabilities)
+	case "vectorLengths":
+		r.list("vectorLengths", func() {
+			bits := r.integer("vectorLengths", 2048)
+			if r.err == nil && (bits == 0 || bits%128 != 0) {
+				r.fail("vectorLengths: want multiples of 128 bits up to 2048, there is %d", bits)
+				return
+			}
+			s.VectorLengths |= 1 << (bits/128 - 1)
+		})
+	default:
+		r.unknownKey(key, "setup")
+	}
+}
+
+// acceptReader holds accepted sets until the registers they go with are known:
+// in a document with sorted keys they come first.
+type acceptReader struct {
+	present bool
+	sets    [arm64.NumSlots]isa.Set // empty: only the limit
+	free    []int
+}
+
+// anyValue is the set of a field that takes any value; the field "*" stands for
+// the bits of a register that are compared whole.
+const anyValue = "any"
+
+// acceptedFields reads the accepted sets of one register.
+func (r *documentReader) acceptedFields(a *acceptReader, name []byte) {
+	place, ok := arm64.PlaceBytes(name)
+	if !ok {
+		r.fail("accepts: %q is not a register", name)
+		return
+	}
+	r.object("accepts", func(fieldName []byte) {
+		if string(fieldName) == "*" {
+			if text := r.text("accepts"); r.err == nil && string(text) != anyValue {
+				r.fail("accepts: %s.*: want %q, there is %q", arm64.Registers[place].Name, anyValue, text)
+			}
+			a.free = append(a.free, place)
+			return
+		}
+		slot := slotOf(place, fieldName)
+		if slot < 0 {
+			r.fail("accepts: %s has no field %q that is a set", arm64.Registers[place].Name, fieldName)
+			return
+		}
+		text := r.text("accepts")
+		if r.err != nil {
+			return
+		}
+		set, err := parseAccepted(&arm64.Slots[slot], text)
+		if err != nil {
+			r.fail("accepts: %s: %v", arm64.Slots[slot].Name(), err)
+			return
+		}
+		a.sets[slot] = set
+	})
+}
+
+// slotOf returns the slot of a register's field, -1 where there is none.
+func slotOf(place int, field []byte) int {
+	first, end := arm64.SlotsOf(place)
+	for slot := first; slot < end; slot++ {
+		if _, f := arm64.Slots[slot].Describe(); f.Name == string(field) {
+			return slot
+		}
+	}
+	return -1
+}
+
+// offers completes what was read with the limits.
+func (a *acceptReader) offers(v *arm64.View) *arm64.Offers {
+	offers := new(arm64.Offers)
+	offers.FromView(v)
+	for slot, set := range a.sets {
+		if set != 0 {
+			offers.PutSet(slot, set)
+		}
+	}
+	for _, place := range a.free {
+		offers.Free(place)
+	}
+	return offers
+}
