@@ -104,17 +104,28 @@ func FacilityOfCause(cause uint8) (*Facility, bool) {
 }
 
 // Hidden returns the HFSCR bits of the facilities that a level of the
-// architecture does not have: not yet introduced, or removed again.
+// architecture does not have: not yet introduced, or removed again. It is 0
+// for a number that is no level.
 func Hidden(level Level) uint64 {
-	var mask uint64
-	for i := range Facilities {
-		f := &Facilities[i]
-		if f.HFSCR && (f.Introduced > level || f.Removed != 0 && level >= f.Removed) {
-			mask |= f.Mask()
+	if int(level) >= len(hidden) {
+		return 0
+	}
+	return hidden[level]
+}
+
+// hidden holds the answers of Hidden, by level.
+var hidden = func() (masks [len(levels) + 1]uint64) {
+	for l := range levels {
+		level := levels[l].Level
+		for i := range Facilities {
+			f := &Facilities[i]
+			if f.HFSCR && (f.Introduced > level || f.Removed != 0 && level >= f.Removed) {
+				masks[level] |= f.Mask()
+			}
 		}
 	}
-	return mask
-}
+	return masks
+}()
 
 // Permitted returns what KVM allows a vCPU of the level at most, its
 // hfscr_permitted, on hardware with and without transactional memory (or the

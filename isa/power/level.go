@@ -30,7 +30,9 @@ type LevelRow struct {
 }
 
 // Levels lists every level in ascending order.
-var Levels = []LevelRow{
+var Levels = levels[:]
+
+var levels = [...]LevelRow{
 	{Level205, "2.05", 0x0f000002, 0x2},
 	{Level206, "2.06", 0x0f000003, 0x4},
 	{Level206Plus, "2.06+", 0x0f100003, 0x4},
