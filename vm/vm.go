@@ -24,6 +24,34 @@ type Host interface {
 	Close() error
 }
 
+// Describer is a Host that knows the machine it is on.
+type Describer interface {
+	// Describe returns the facts of a capture that do not depend on a setup.
+	// What the machine does not tell stays zero.
+	Describe() (guise.HostFacts, error)
+}
+
+// CoreKind is the CPUs of a host that are alike.
+type CoreKind struct {
+	CPU  guise.HostCPU
+	CPUs []int // Linux's numbers, ascending
+}
+
+// Pinner is a Host on a machine with CPUs of its own, which may be unlike.
+type Pinner interface {
+	// Cores returns the kinds of CPU, the one with the lowest number first.
+	Cores() ([]CoreKind, error)
+	// Pin ties the calling goroutine to the CPUs until release is called on
+	// the same goroutine.
+	Pin(cpus []int) (release func() error, err error)
+}
+
+// Counter is a Host that counts what it asks of the kernel.
+type Counter interface {
+	// Ioctls returns how many ioctls were made so far.
+	Ioctls() uint64
+}
+
 // VM is one virtual machine. It must not be used from two goroutines at once.
 // An error that KVM gave is a *RegisterError or wraps a syscall.Errno.
 type VM interface {

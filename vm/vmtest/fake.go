@@ -27,6 +27,9 @@ type Fake struct {
 	// Shows changes what a guest sees of a register; nil shows what was
 	// written.
 	Shows func(id arm64.ID, value uint64) uint64
+	// AfterRun changes what a VM holds when a vCPU runs for the first time; nil
+	// leaves it alone.
+	AfterRun func(id arm64.ID, value uint64) uint64
 }
 
 // String gives "fake".
@@ -109,8 +112,18 @@ func (m *fakeVM) List(int) ([]arm64.ID, error) {
 }
 
 func (m *fakeVM) RunNothing(int) error {
-	m.ran = true
+	m.start()
 	return syscall.EINTR
+}
+
+// start is the first run.
+func (m *fakeVM) start() {
+	if !m.ran && m.host.AfterRun != nil {
+		for id, value := range m.values {
+			m.values[id] = m.host.AfterRun(id, value)
+		}
+	}
+	m.ran = true
 }
 
 // Run evaluates MRS; every other operation is undefined in this guest.
@@ -118,7 +131,7 @@ func (m *fakeVM) Run(ctx context.Context, vcpu int, program *probe.Program) (*pr
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m.ran = true
+	m.start()
 	trace := probe.NewTrace(program)
 	for i, op := range program.Ops {
 		record := &trace.Records[i]

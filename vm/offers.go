@@ -1,0 +1,302 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/isa"
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// findOffers finds what the host takes and a guest then sees.
+//
+// Every value of every field is written in a VM that has not run, and read
+// back: what is accepted and stored as something else is no offer. Then three
+// VMs tell what becomes of a value when a vCPU runs, since KVM changes some
+// fields only then (ID_AA64PFR0_EL1.GIC) and a protected guest sees registers
+// that userspace cannot reach: one is left as it was, one is given the lowest
+// value of every field, and a field that came out other than it went in is
+// tried value by value, each in a VM of its own.
+func (c *capturer) findOffers() error {
+	view := &c.result.View
+	offers := &arm64.Offers{}
+	offers.FromView(view)
+	stored := make([]isa.Set, arm64.NumSlots)
+	for slot := range stored {
+		place := int(arm64.Slots[slot].Register)
+		if !view.Present.Has(place) {
+			continue
+		}
+		set, err := c.trySlot(slot)
+		if err != nil {
+			return err
+		}
+		stored[slot] = set
+		offers.PutSet(slot, set)
+	}
+	for place := range arm64.Registers {
+		if !view.Present.Has(place) || !arm64.Registers[place].Whole {
+			continue
+		}
+		free, err := c.tryWhole(place)
+		if err != nil {
+			return err
+		}
+		if free {
+			offers.Free(place)
+		}
+	}
+	if err := c.afterRun(stored, offers); err != nil {
+		return err
+	}
+	c.result.Offers = offers
+	return nil
+}
+
+// refusal reports whether an error is KVM's "no" to a value, rather than a
+// failure to ask.
+func refusal(err error) bool {
+	var refused *RegisterError
+	return errors.As(err, &refused) && (refused.Errno == syscall.EINVAL || refused.Errno == syscall.EPERM || refused.Errno == syscall.ENOENT)
+}
+
+// write writes a register and reports whether it was taken and reads back as
+// written. For a register whose values are judged and not stored, being taken
+// is all there is to see.
+func write(machine VM, id arm64.ID, value uint64, floor bool) (taken bool, err error) {
+	err = machine.Set(0, id, value)
+	if refusal(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if floor {
+		return true, nil
+	}
+	now, err := machine.Get(0, id)
+	return now == value, err
+}
+
+// members returns how many values a slot can hold.
+func members(slot int) uint64 {
+	_, field := arm64.Slots[slot].Describe()
+	if arm64.Slots[slot].Coded {
+		return uint64(len(field.Values))
+	}
+	return 1 << field.Width
+}
+
+// trySlot tries every value of a field.
+func (c *capturer) trySlot(slot int) (isa.Set, error) {
+	register, field := arm64.Slots[slot].Describe()
+	id := arm64.ID(register.ID)
+	limit := c.result.View.Values[arm64.Slots[slot].Register]
+	var set isa.Set
+	changed := false
+	for member := range members(slot) {
+		value := field.Put(limit, arm64.Slots[slot].Value(member))
+		if value == limit {
+			set |= isa.Only(member)
+			continue
+		}
+		taken, err := write(c.scratch, id, value, field.Order == isa.Floor)
+		if err != nil {
+			return 0, err
+		}
+		if taken {
+			set |= isa.Only(member)
+			changed = true
+		}
+	}
+	if !changed {
+		return set, nil
+	}
+	return set, c.restore(id, limit)
+}
+
+// restore writes back the value a new VM has.
+func (c *capturer) restore(id arm64.ID, limit uint64) error {
+	if err := c.scratch.Set(0, id, limit); err != nil {
+		return fmt.Errorf("what the host showed it does not take back: %w", err)
+	}
+	return nil
+}
+
+// tryWhole finds whether a register that is compared whole can be changed at
+// all: whether any of its fields takes a value one higher or one lower.
+func (c *capturer) tryWhole(place int) (free bool, err error) {
+	register := &arm64.Registers[place]
+	limit := c.result.View.Values[place]
+	for i := range register.Fields {
+		field := &register.Fields[i]
+		for _, step := range []uint64{1, ^uint64(0)} {
+			value := field.Put(limit, field.Get(limit)+step)
+			taken, err := write(c.scratch, arm64.ID(register.ID), value, false)
+			if err != nil {
+				return false, err
+			}
+			if taken {
+				return true, c.restore(arm64.ID(register.ID), limit)
+			}
+		}
+	}
+	return false, nil
+}
+
+// afterRun removes from the offers what a guest does not see, and completes
+// the view with what only a guest can read.
+func (c *capturer) afterRun(stored []isa.Set, offers *arm64.Offers) error {
+	untouched, err := c.seen(nil, true)
+	if err != nil {
+		return err
+	}
+	lowest := make([]int, len(stored))
+	for slot := range stored {
+		lowest[slot] = -1
+		if values := stored[slot].Values(); len(values) > 1 {
+			lowest[slot] = int(values[0])
+		}
+	}
+	low, err := c.seen(lowest, false)
+	if err != nil {
+		return err
+	}
+	for slot := range stored {
+		place := int(arm64.Slots[slot].Register)
+		_, field := arm64.Slots[slot].Describe()
+		if stored[slot] == 0 || field.Order == isa.Floor || !untouched.Present.Has(place) {
+			continue
+		}
+		limit, known := arm64.Slots[slot].Extract(c.result.View.Values[place])
+		alone, knownAlone := arm64.Slots[slot].Extract(untouched.Values[place])
+		if !known || !knownAlone {
+			continue
+		}
+		wrote, saw := limit, alone
+		if lowest[slot] >= 0 {
+			wrote = uint64(lowest[slot])
+			saw, _ = arm64.Slots[slot].Extract(low.Values[place])
+		}
+		if alone == limit && saw == wrote {
+			continue
+		}
+		set, err := c.trySeen(slot, stored[slot], limit, alone, saw == alone && wrote != saw)
+		if err != nil {
+			return err
+		}
+		offers.PutSet(slot, set)
+	}
+	if c.setup.Protected {
+		// A protected guest's view is its own; bits outside slots, too.
+		protected := untouched
+		for place := range arm64.Registers {
+			if !protected.Present.Has(place) && c.result.View.Present.Has(place) {
+				protected.Put(place, c.result.View.Values[place])
+			}
+		}
+		sets := *offers
+		c.result.View = *protected
+		offers.FromView(&c.result.View)
+		for slot := range stored {
+			if stored[slot] != 0 {
+				offers.PutSet(slot, sets.Set(slot))
+			}
+		}
+	}
+	return nil
+}
+
+// trySeen tries the stored values of a field that a run changes, each in a VM
+// of its own. alone is what a guest sees where nobody wrote; where writing made
+// no difference nothing else can be seen.
+func (c *capturer) trySeen(slot int, stored isa.Set, limit, alone uint64, indifferent bool) (isa.Set, error) {
+	if indifferent {
+		return isa.Only(alone), nil
+	}
+	var set isa.Set
+	for _, member := range stored.Values() {
+		saw := alone
+		if member != limit {
+			choice := make([]int, arm64.NumSlots)
+			for i := range choice {
+				choice[i] = -1
+			}
+			choice[slot] = int(member)
+			view, err := c.seen(choice, false)
+			if err != nil {
+				return 0, err
+			}
+			saw, _ = arm64.Slots[slot].Extract(view.Values[arm64.Slots[slot].Register])
+		}
+		if saw == member {
+			set |= isa.Only(member)
+		}
+	}
+	if set == 0 {
+		set = isa.Only(alone)
+	}
+	return set, nil
+}
+
+// seen makes a VM, writes the chosen member of each slot (-1 leaves it alone),
+// runs it and returns what a guest sees. With hardware, what only a guest can
+// read is put into the capture as well.
+func (c *capturer) seen(choice []int, hardware bool) (_ *arm64.View, err error) {
+	machine, err := c.host.NewVM(c.ctx, c.setup, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, machine.Close()) }()
+	for place := range arm64.Registers {
+		if choice == nil || !c.result.View.Present.Has(place) {
+			continue
+		}
+		value := c.result.View.Values[place]
+		first, end := arm64.SlotsOf(place)
+		for slot := first; slot < end; slot++ {
+			if choice[slot] >= 0 {
+				_, field := arm64.Slots[slot].Describe()
+				value = field.Put(value, arm64.Slots[slot].Value(uint64(choice[slot])))
+			}
+		}
+		if value == c.result.View.Values[place] {
+			continue
+		}
+		if err := machine.Set(0, arm64.ID(arm64.Registers[place].ID), value); err != nil && !refusal(err) {
+			return nil, err
+		}
+	}
+	view := &arm64.View{}
+	interrupter, canInterrupt := machine.(Interrupter)
+	if canInterrupt && !c.setup.Protected && !(hardware && c.canLook()) {
+		if err := interrupter.RunNothing(0); !errors.Is(err, syscall.EINTR) {
+			return nil, err
+		}
+		return view, readRegisters(machine, 0, view)
+	}
+	if !c.canLook() {
+		return view, readRegisters(machine, 0, view)
+	}
+	trace, err := look(c.ctx, machine, 0)
+	if err != nil {
+		return nil, err
+	}
+	if hardware {
+		seenBy(trace, &c.result.View, func(place int) bool { return arm64.Registers[place].Scope == isa.Hardware })
+	}
+	if c.setup.Protected {
+		seenBy(trace, view, contractRegister)
+		return view, nil
+	}
+	return view, readRegisters(machine, 0, view)
+}
+
+// canLook reports whether a guest of the setup can run probe programs: not one
+// in AArch32, and not one at EL2 without a vGICv3, which KVM 7.2 makes and then
+// never lets run.
+func (c *capturer) canLook() bool {
+	return !c.setup.Has(guise.FeatureAArch32) && (!c.setup.Has(guise.FeatureEL2) || c.setup.VGIC == 3)
+}
