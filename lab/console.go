@@ -36,18 +36,24 @@ func (c *console) String() string {
 	return string(c.text)
 }
 
-// tail is the last lines, without carriage returns and empty lines.
+// tail is the last lines, without carriage returns and empty ones; where a
+// kernel died, they begin with what it died of.
 func tail(text string) string {
 	var lines []string
+	first := -1
 	for line := range strings.Lines(text) {
-		if line = strings.TrimRight(line, "\r\n \t"); line != "" {
-			lines = append(lines, line)
+		if line = strings.TrimRight(line, "\r\n \t"); line == "" {
+			continue
 		}
+		if first < 0 && causeOfDeath(line, nil) != nil {
+			first = len(lines)
+		}
+		lines = append(lines, line)
 	}
-	if extra := len(lines) - consoleShown; extra > 0 {
-		lines = lines[extra:]
+	if first >= 0 {
+		return strings.Join(lines[first:min(first+consoleShown, len(lines))], "\n")
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(lines[max(0, len(lines)-consoleShown):], "\n")
 }
 
 // deathSigns are what a kernel prints (kernel/panic.c, mm/oom_kill.c) and what

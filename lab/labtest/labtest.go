@@ -1,0 +1,136 @@
+// Package labtest runs tests inside hosts of the lab: a package's test binary
+// is built for the host's architecture and run there, on a real kernel.
+//
+// A test that the lab cannot run is skipped with the reason, and fails where
+// CI=true is in the environment: nothing is skipped in silence.
+package labtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/guise-project/guise/lab"
+	"github.com/guise-project/guise/lab/guest"
+)
+
+// Inside reports whether the test runs in a host of the lab.
+func Inside() bool { return os.Getenv(guest.HostVariable) != "" }
+
+// Missing says that something is not here: the test fails under CI and is
+// skipped elsewhere.
+func Missing(t testing.TB, format string, arguments ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("must run under CI: "+format, arguments...)
+	}
+	t.Skipf("not run: "+format, arguments...)
+}
+
+// Run runs a job on a host and fails the test where the host fails. A job that
+// exits with another status than 0 is returned like any other.
+func Run(t testing.TB, h lab.Host, job lab.Job) lab.Result {
+	t.Helper()
+	result, err := lab.Run(t.Context(), h, job)
+	var missing *lab.MissingError
+	if errors.As(err, &missing) {
+		Missing(t, "%v (%s)", missing, missing.Hint)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// RunPackage runs the tests of the calling package inside a host: the test
+// binary with the given arguments, as -test.run=TestLive. The files a test
+// reads from testdata go with it. Failures there are failures here, and what
+// was skipped there is logged here.
+func RunPackage(t testing.TB, h lab.Host, arguments ...string) lab.Result {
+	t.Helper()
+	files, err := testdata()
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := Run(t, h, lab.Job{
+		Program: Binary(t, h.Arch),
+		Args:    append([]string{"-test.v"}, arguments...),
+		Files:   files,
+	})
+	if result.Status != 0 || result.Signal != 0 {
+		t.Errorf("%s (%s): status %d, signal %d\n%s%s", h.Name(), result.Release, result.Status, result.Signal, result.Stdout, result.Stderr)
+	}
+	for _, line := range skippedTests(result.Stdout) {
+		t.Logf("%s: %s", h.Name(), line)
+	}
+	return result
+}
+
+// Binary builds the test binary of the calling package for an architecture of
+// the lab and returns its path.
+func Binary(t testing.TB, arch string) string {
+	t.Helper()
+	if arch == "" {
+		arch = "arm64"
+	}
+	path := filepath.Join(t.TempDir(), "package.test")
+	build(t, arch, "go", "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", path, ".")
+	return path
+}
+
+// Program builds a command of this module for an architecture of the lab and
+// returns its path.
+func Program(t testing.TB, arch, importPath string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "program")
+	build(t, arch, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, importPath)
+	return path
+}
+
+func build(t testing.TB, arch string, name string, arguments ...string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), name, arguments...)
+	command.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=0", "GOFLAGS=")
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	if err := command.Run(); err != nil {
+		if context.Cause(t.Context()) != nil {
+			err = context.Cause(t.Context())
+		}
+		t.Fatalf("%s for linux/%s: %v\n%s", strings.Join(command.Args, " "), arch, err, output.Bytes())
+	}
+}
+
+// testdata are the files below testdata, as files of a job.
+func testdata() ([]lab.File, error) {
+	var files []lab.File
+	err := filepath.WalkDir("testdata", func(path string, entry os.DirEntry, err error) error {
+		if errors.Is(err, os.ErrNotExist) && path == "testdata" {
+			return nil
+		}
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		files = append(files, lab.File{Path: filepath.ToSlash(path), Content: content})
+		return err
+	})
+	return files, err
+}
+
+var skipLine = regexp.MustCompile(`(?m)^\s*--- SKIP: .*(?:\n\s+\S+\.go:\d+: .*)?`)
+
+// skippedTests finds what a verbose test run says it skipped.
+func skippedTests(output []byte) []string {
+	var lines []string
+	for _, match := range skipLine.FindAll(output, -1) {
+		lines = append(lines, strings.Join(strings.Fields(string(match)), " "))
+	}
+	return lines
+}

@@ -1,0 +1,166 @@
+package lab_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/guise-project/guise/lab"
+	"github.com/guise-project/guise/lab/labtest"
+)
+
+// TestMain is a program of a few lines for the lab when it is started with
+// GUISE_LAB_DEMO: the tests of the lab ship their own binary.
+func TestMain(m *testing.M) {
+	switch os.Getenv("GUISE_LAB_DEMO") {
+	case "":
+		os.Exit(m.Run())
+	case "kvm":
+		os.Exit(demoKVM())
+	case "panic":
+		_ = os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
+	case "hang":
+		for {
+			time.Sleep(time.Hour)
+		}
+	case "memory":
+		demoMemory()
+	case "copy":
+		content, err := os.ReadFile("in")
+		if err == nil {
+			err = os.WriteFile("out", content, 0o600)
+		}
+		if err != nil {
+			println(err.Error())
+			os.Exit(1)
+		}
+	}
+}
+
+const kvmGetAPIVersion = 0xae00 // KVM_GET_API_VERSION, include/uapi/linux/kvm.h
+
+func demoKVM() int {
+	fd, err := unix.Open("/dev/kvm", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		println("/dev/kvm:", err.Error())
+		return 1
+	}
+	version, err := unix.IoctlRetInt(fd, kvmGetAPIVersion)
+	if err != nil {
+		println("KVM_GET_API_VERSION:", err.Error())
+		return 1
+	}
+	return version
+}
+
+func demoMemory() {
+	var held [][]byte
+	for {
+		b := make([]byte, 16<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		held = append(held, b)
+		if len(held) < 0 {
+			return
+		}
+	}
+}
+
+// matrix is what the lab is held to.
+var (
+	kernels = []string{"5.10", "6.1", "6.12", "6.18", "7.2"}
+	cpus    = []string{"cortex-a53", "cortex-a72", "neoverse-n1", "neoverse-v1", "a64fx", "max"}
+)
+
+func demo(t testing.TB, name string) lab.Job {
+	return lab.Job{Program: labtest.Binary(t, "arm64"), Env: []string{"GUISE_LAB_DEMO=" + name}}
+}
+
+func TestLiveKVMAnswersOnEveryHost(t *testing.T) {
+	job := demo(t, "kvm")
+	var hosts []lab.Host
+	for _, kernel := range kernels {
+		for _, cpu := range cpus {
+			hosts = append(hosts, lab.Host{Kernel: kernel, CPU: cpu})
+		}
+	}
+	hosts = append(hosts,
+		lab.Host{Kernel: "7.2", CPU: "max", Options: []string{"mte=on"}},
+		lab.Host{Kernel: "7.2", CPU: "max", Append: []string{"kvm-arm.mode=nested"}},
+		lab.Host{Kernel: "7.2", CPU: "neoverse-v1", Append: []string{"kvm-arm.mode=protected"}},
+		lab.Host{Kernel: "6.12", CPU: "neoverse-v1", CPUs: 2, Memory: 1024},
+	)
+	for _, h := range hosts {
+		t.Run(h.Name(), func(t *testing.T) {
+			result := labtest.Run(t, h, job)
+			t.Logf("%s %.2f s restored=%v", result.Release, result.Elapsed.Seconds(), result.Restored)
+			if result.Status != 12 {
+				t.Errorf("KVM_GET_API_VERSION gave %d, want 12: %s", result.Status, result.Stderr)
+			}
+			if !strings.HasPrefix(result.Release, h.Kernel+".") {
+				t.Errorf("the kernel is %s, want %s", result.Release, h.Kernel)
+			}
+		})
+	}
+}
+
+func TestLiveGuiseItself(t *testing.T) {
+	result := labtest.Run(t, lab.Host{Kernel: "6.12", CPU: "cortex-a53"}, lab.Job{Args: []string{"version"}})
+	if result.Status != 0 || !strings.HasPrefix(string(result.Stdout), "guise ") {
+		t.Errorf("status %d, %q, %q", result.Status, result.Stdout, result.Stderr)
+	}
+}
+
+func TestLiveFilesGoInAndOut(t *testing.T) {
+	content := make([]byte, 1_500_000)
+	for i := range content {
+		content[i] = byte(i * i >> 3)
+	}
+	for _, kernel := range []string{"6.1", "7.2"} {
+		job := demo(t, "copy")
+		job.Files = []lab.File{{Path: "in", Content: content}}
+		job.Outputs = []string{"out", "never written"}
+		result := labtest.Run(t, lab.Host{Kernel: kernel, CPU: "neoverse-n1"}, job)
+		if result.Status != 0 || len(result.Files) != 1 {
+			t.Fatalf("status %d, %d files: %s", result.Status, len(result.Files), result.Stderr)
+		}
+		got := result.Files[0]
+		if got.Path != "out" || got.Mode != 0o600 || string(got.Content) != string(content) {
+			t.Errorf("%s: %s came back with mode %o and %d bytes", kernel, got.Path, got.Mode, len(got.Content))
+		}
+	}
+}
+
+func TestLiveFailuresAreTyped(t *testing.T) {
+	for _, test := range []struct {
+		demo    string
+		host    lab.Host
+		want    error
+		console string
+	}{
+		{"panic", lab.Host{Kernel: "7.2", CPU: "cortex-a72"}, lab.ErrPanic, "Kernel panic"},
+		{"hang", lab.Host{Kernel: "6.12", CPU: "cortex-a72", Limit: 20 * time.Second}, lab.ErrHang, ""},
+		{"memory", lab.Host{Kernel: "6.12", CPU: "cortex-a72"}, lab.ErrOutOfMemory, "Out of memory"},
+		{"kvm", lab.Host{Kernel: "6.12", CPU: "cortex-a72", Memory: 64}, lab.ErrOutOfMemory, ""},
+	} {
+		t.Run(test.demo, func(t *testing.T) {
+			_, err := lab.Run(t.Context(), test.host, demo(t, test.demo))
+			var missing *lab.MissingError
+			if errors.As(err, &missing) {
+				labtest.Missing(t, "%v (%s)", missing, missing.Hint)
+			}
+			if !errors.Is(err, test.want) {
+				t.Fatalf("got %v, want %v", err, test.want)
+			}
+			var failure *lab.HostError
+			if !errors.As(err, &failure) || !strings.Contains(failure.Console, test.console) {
+				t.Errorf("the console does not say %q: %v", test.console, err)
+			}
+		})
+	}
+}
