@@ -34,7 +34,7 @@ func (p *Program) Build(layout Layout) (*Image, error) {
 		return nil, fmt.Errorf("probe image: base %#x; want a multiple of %#x from %#x to below %#x", base, hostPageSize, uint64(memoryLow), uint64(memoryEnd))
 	}
 	// One record for the image itself, one for each operation, and one that
-	// takes what nobody asks for (exceptions of Undo).
+	// takes what nobody asks for (exceptions of ownControls and of Undo).
 	recordsSize := uint64(len(p.Ops)+2) * recordSize
 
 	image := &Image{Base: base, Entry: base + entryOffset, Channel: layout.Channel, program: p}
@@ -73,7 +73,8 @@ func roundUp(value, unit uint64) uint64 { return (value + unit - 1) / unit * uni
 // assemble makes the code for the present address of the records.
 func (m *Image) assemble() (*code, error) {
 	c := newCode(m.Entry)
-	startup(c, m.Base+tableOffset, m.Base+vectorsOffset, m.Base+vectorsEL2Offset, m.record(-1))
+	startup(c, m.Base+tableOffset, m.Base+vectorsOffset, m.Base+vectorsEL2Offset,
+		m.record(-1), m.record(len(m.program.Ops)))
 	m.code = make([]uint64, len(m.program.Ops))
 	for i := range m.program.Ops {
 		m.operation(c, i)
@@ -101,8 +102,7 @@ func (m *Image) record(i int) uint64 { return m.records + uint64(i+1)*recordSize
 func (m *Image) operation(c *code, i int) {
 	op := &m.program.Ops[i]
 	after, undone := fmt.Sprintf("after %d", i), fmt.Sprintf("undone %d", i)
-	c.add(loadAddress(recordRegister, m.record(i))...)
-	c.toward(after, reachADR, func(d int64) uint32 { return adr(resumeRegister, d) })
+	c.tolerate(after, m.record(i))
 	switch op.Kind {
 	case MRS:
 		m.code[i] = c.here()
@@ -132,8 +132,7 @@ func (m *Image) operation(c *code, i int) {
 	if len(op.Undo) == 0 {
 		return
 	}
-	c.add(loadAddress(recordRegister, m.record(len(m.program.Ops)))...)
-	c.toward(undone, reachADR, func(d int64) uint32 { return adr(resumeRegister, d) })
+	c.tolerate(undone, m.record(len(m.program.Ops)))
 	c.add(op.Undo...)
 	c.label(undone)
 }

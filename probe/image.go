@@ -104,7 +104,7 @@ type Run struct {
 // used and may be nil.
 func (m *Image) NewRun(memory []byte) (*Run, error) {
 	r := &Run{image: m}
-	size := uint64(len(m.program.Ops)+1) * recordSize
+	size := uint64(len(m.program.Ops)+2) * recordSize
 	if m.Channel == MMIO {
 		r.records = make([]byte, size)
 		return r, nil

@@ -1,6 +1,10 @@
 package probe
 
-import "github.com/guise-project/guise/isa/arm64"
+import (
+	"fmt"
+
+	"github.com/guise-project/guise/isa/arm64"
+)
 
 // System registers the image's own code uses (Arm ARM, D24.2). At EL2 with
 // HCR_EL2.E2H set the _EL1 names reach the registers of EL2 (D8.11.2), so the
@@ -17,6 +21,9 @@ var (
 	regTTBR0     = arm64.Encoding{Op0: 3, Op1: 0, CRn: 2, CRm: 0, Op2: 0}
 	regTCR       = arm64.Encoding{Op0: 3, Op1: 0, CRn: 2, CRm: 0, Op2: 2}
 	regMAIR      = arm64.Encoding{Op0: 3, Op1: 0, CRn: 10, CRm: 2, Op2: 0}
+
+	regZCR  = arm64.Encoding{Op0: 3, Op1: 0, CRn: 1, CRm: 2, Op2: 0}
+	regSMCR = arm64.Encoding{Op0: 3, Op1: 0, CRn: 1, CRm: 2, Op2: 6}
 
 	regSPSREL2   = arm64.Encoding{Op0: 3, Op1: 4, CRn: 4, CRm: 0, Op2: 0}
 	regELREL2    = arm64.Encoding{Op0: 3, Op1: 4, CRn: 4, CRm: 0, Op2: 1}
@@ -139,6 +146,17 @@ var featureControls = []struct {
 	{regMMFR0, 56, []arm64.Encoding{regHDFGWTR}, 7 << 60},
 }
 
+// ownControls are controls of the guest's own exception level in registers that
+// exist only with a feature. Where writing one is UNDEFINED the guest goes on;
+// a hidden feature cannot be told from an absent one beforehand.
+var ownControls = []struct {
+	register arm64.Encoding
+	value    uint64
+}{
+	{regZCR, 0xf},          // LEN: the longest vectors there are
+	{regSMCR, 1<<30 | 0xf}, // EZT0; LEN; FA64 stays 0, it would hide what is illegal in streaming mode
+}
+
 // Registers that hold the image's own state while operations run.
 const (
 	nestingRegister = 23 // not 0 inside the exception handler
@@ -151,8 +169,8 @@ const (
 // startup adds the entry code, up to the point where operations can run.
 // table, vectors and vectorsEL2 are addresses; header is the image's own
 // record, which tells the exception level and what SCTLR_EL1 and CPACR_EL1
-// read back.
-func startup(c *code, table, vectors, vectorsEL2, header uint64) {
+// read back; spare is the record nobody reads.
+func startup(c *code, table, vectors, vectorsEL2, header, spare uint64) {
 	c.add(wordMaskDAIF, wordSelectSPx, mrs(0, regCurrentEL), compare(0, 2<<2))
 	c.toward("controls", reachConditional, func(d int64) uint32 { return branchIf(conditionNE, d) })
 	startupEL2(c, vectorsEL2)
@@ -170,6 +188,14 @@ func startup(c *code, table, vectors, vectorsEL2, header uint64) {
 	c.add(wordDSBSY, wordISB, wordTLBIVMALL, wordDSBSY, wordISB)
 	c.set(regSCTLR, sctlr)
 	c.add(wordISB)
+
+	for i, control := range ownControls {
+		label := fmt.Sprintf("control %d", i)
+		c.tolerate(label, spare)
+		c.set(control.register, control.value)
+		c.add(wordISB)
+		c.label(label)
+	}
 
 	c.add(loadAddress(recordRegister, header)...)
 	c.add(mrs(1, regSCTLR), mrs(2, regCPACR))
@@ -209,6 +235,13 @@ func startupEL2(c *code, vectorsEL2 uint64) {
 	c.set(regSPSREL2, spsrEL1h)
 	c.toward("controls", reachADR, func(d int64) uint32 { return adr(1, d) })
 	c.add(msr(regELREL2, 1), wordISB, wordERET)
+}
+
+// tolerate points the exception handler to a record and to the label to go on
+// at.
+func (c *code) tolerate(label string, record uint64) {
+	c.add(loadAddress(recordRegister, record)...)
+	c.toward(label, reachADR, func(d int64) uint32 { return adr(resumeRegister, d) })
 }
 
 // handlerRegisters are the registers through which an exception handler works.

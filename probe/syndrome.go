@@ -16,15 +16,19 @@ const (
 
 // Exception classes that are told apart in code.
 const (
-	classUnknown     = 0x00
-	classSVC         = 0x15
-	classHVC         = 0x16
-	classSMC         = 0x17
-	classSystem      = 0x18
-	classInstruction = 0x20 // from a lower level; 0x21 from the same
-	classPCAlignment = 0x22
-	classData        = 0x24 // from a lower level; 0x25 from the same
-	classWatchpoint  = 0x34 // from a lower level; 0x35 from the same
+	classUnknown      = 0x00
+	classBranchTarget = 0x0d
+	classSVC          = 0x15
+	classHVC          = 0x16
+	classSMC          = 0x17
+	classSystem       = 0x18
+	classPAC          = 0x1c
+	classSME          = 0x1d
+	classInstruction  = 0x20 // from a lower level; 0x21 from the same
+	classPCAlignment  = 0x22
+	classData         = 0x24 // from a lower level; 0x25 from the same
+	classMemorySet    = 0x27
+	classWatchpoint   = 0x34 // from a lower level; 0x35 from the same
 )
 
 // classNames are the exception classes of ESR_ELx.EC that an exception taken
