@@ -61,6 +61,7 @@ func (e *hintedError) Unwrap() error { return e.err }
 // commandLine is every command with its flags, grouped by what a user wants.
 // Each subcommand is a struct in a file of its own.
 type commandLine struct {
+	Capture captureCommand `cmd:"" group:"see" help:"Find what KVM on this host can give a guest."`
 	Lab     labCommand     `cmd:"" group:"kernels" help:"Real kernels under QEMU."`
 	Version versionCommand `cmd:"" group:"about" help:"Print the version."`
 }

@@ -11,13 +11,17 @@ var version = ""
 type versionCommand struct{}
 
 func (*versionCommand) Run(s *session) (int, error) {
-	v := version
-	if v == "" {
-		v = "development"
-		if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-			v = info.Main.Version
-		}
-	}
-	_, err := fmt.Fprintf(s.stdout, "guise %s\n", v)
+	_, err := fmt.Fprintf(s.stdout, "guise %s\n", versionText())
 	return statusYes, err
+}
+
+// versionText is the version, as documents record it.
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "development"
 }

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/kvm"
+	"github.com/guise-project/guise/lab/guest"
+	"github.com/guise-project/guise/vm"
+)
+
+// captureCommand finds what KVM on this host can give a guest.
+type captureCommand struct {
+	Output string   `short:"o" placeholder:"FILE" help:"Write the capture to a file; standard output unless given."`
+	Device string   `default:"/dev/kvm" help:"KVM's device."`
+	Setup  []string `placeholder:"SETUP,..." help:"Capture these setups only, as base/vgic3 or pmu+sve/vgic0; every one the host accepts unless given."`
+}
+
+func (c *captureCommand) Run(s *session) (int, error) {
+	options := vm.CaptureOptions{}
+	for _, text := range c.Setup {
+		setup, err := parseSetup(text)
+		if err != nil {
+			return 0, &inputError{err}
+		}
+		options.Setups = append(options.Setups, setup)
+	}
+	host, err := openKVM(c.Device)
+	if err != nil {
+		return 0, err
+	}
+	defer host.Close()
+	started := time.Now()
+	captures, err := vm.CaptureCores(s.ctx, host, options)
+	if err != nil {
+		return 0, hinted(err)
+	}
+	if len(captures) > 1 && c.Output == "" {
+		return 0, &hintedError{fmt.Errorf("this host has %d kinds of core; each has a capture of its own", len(captures)),
+			"guise capture -o host.json writes host-0.json, host-1.json and so on"}
+	}
+	for i, capture := range captures {
+		capture.Captured = guise.Occasion{At: started.UTC().Format(time.RFC3339), By: "guise " + versionText()}
+		capture.Host.Emulator = os.Getenv(guest.HostVariable)
+		if c.Output == "" {
+			if _, err := s.stdout.Write(capture.Marshal()); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		path := c.Output
+		if len(captures) > 1 {
+			ext := filepath.Ext(path)
+			path = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), i, ext)
+			fmt.Fprintf(s.stderr, "guise: unlike cores: %d CPUs with MIDR_EL1 %#x in %s\n", capture.Host.CPUs[0].Count, capture.Host.CPUs[0].MIDR, path)
+		}
+		if err := writeWhole(path, capture.Marshal(), fs.FileMode(0o644)); err != nil {
+			return 0, err
+		}
+		fmt.Fprintf(s.stderr, "guise: captured %d setups in %s: %s\n", len(capture.Setups), time.Since(started).Round(time.Millisecond), path)
+	}
+	return statusYes, nil
+}
+
+// openKVM opens the live backend, with what can be done where there is none.
+func openKVM(device string) (vm.Host, error) {
+	host, err := kvm.Open(device)
+	if err != nil {
+		return nil, hinted(err)
+	}
+	return host, nil
+}
+
+// hinted adds the hint that an error of a backend carries.
+func hinted(err error) error {
+	hint := vm.HintOf(err)
+	var own interface{ Hint() string }
+	if hint == "" && errors.As(err, &own) {
+		hint = own.Hint()
+	}
+	if hint == "" {
+		return err
+	}
+	return &hintedError{err, hint}
+}
+
+// parseSetup reads a setup's key: features joined with "+" ("base" for none,
+// "protected" among them), and "/vgic" with its version.
+func parseSetup(text string) (guise.Setup, error) {
+	var setup guise.Setup
+	words, vgic, found := strings.Cut(text, "/vgic")
+	version, err := strconv.Atoi(vgic)
+	if found && (err != nil || version < 0 || version > 3 || version == 1) {
+		return setup, fmt.Errorf("setup %q: vgic%s: want vgic0, vgic2 or vgic3", text, vgic)
+	}
+	setup.VGIC = version
+	if words == "base" {
+		return setup, nil
+	}
+	chosen := map[string]bool{}
+	for word := range strings.SplitSeq(words, "+") {
+		if chosen[word] {
+			return setup, fmt.Errorf("setup %q: %s stands in it twice", text, word)
+		}
+		chosen[word] = true
+		setup.Protected = setup.Protected || word == "protected"
+		if word != "protected" && !slices.Contains(guise.Features, guise.Feature(word)) {
+			return setup, fmt.Errorf("setup %q: %q: want some of %v and protected, joined with +, or base", text, word, guise.Features)
+		}
+	}
+	// Documents list features in this order.
+	for _, feature := range guise.Features {
+		if chosen[string(feature)] {
+			setup.Features = append(setup.Features, feature)
+		}
+	}
+	return setup, nil
+}
