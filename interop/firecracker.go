@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
 )
 
@@ -82,7 +83,8 @@ func ImportFirecracker(file string, data []byte) (*guise.Capture, error) {
 			return nil, &guise.DocumentError{File: file, Message: fmt.Sprintf("%v: stands in the fingerprint twice", id)}
 		}
 		setup.Listed = append(setup.Listed, id)
-		if place, ok := arm64.PlaceOf(id); ok && place != arm64.MPIDREL1 && place != arm64.CSSELREL1 {
+		// PMCR_EL0 and its like hold reset values here, not what hardware has.
+		if place, ok := arm64.PlaceOf(id); ok && place != arm64.MPIDREL1 && place != arm64.CSSELREL1 && arm64.Registers[place].Scope != isa.Hardware {
 			setup.View.Put(place, value)
 		}
 	}

@@ -1,0 +1,210 @@
+package guise
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// ErrNoHosts is returned where a baseline or check is asked of no host.
+var ErrNoHosts = errors.New("no hosts; want at least one capture")
+
+// BaselineResult is a contract that every host takes, or why there is none.
+type BaselineResult struct {
+	Verdict Verdict
+	// Setup is the setup that the answer is about.
+	Setup Setup
+	// Contract is nil unless the verdict is yes.
+	Contract *Contract
+	// Findings are the reasons for no or unknown, the certain ones first.
+	Findings []Finding
+	// Settled are the fields that hosts show differently and that go to a
+	// common value.
+	Settled []Settlement
+	// GivesUp counts, for each host, the settled fields in which the contract
+	// shows less than the host does.
+	GivesUp []HostCount
+	// RestsOn says what of the answer was not tried on the hosts themselves.
+	RestsOn []string
+	// NotKnown says what was not captured and so is not in the answer.
+	NotKnown []string
+	// Notes are remarks that do not change the verdict.
+	Notes []string
+}
+
+// Settlement is a field that goes to a common value.
+type Settlement struct {
+	Register, Field string
+	Value           uint64
+	Hosts           []HostValue // each distinct value, on the first host that shows it
+}
+
+// HostCount is a number that belongs to a host.
+type HostCount struct {
+	Host  string
+	Count int
+}
+
+// Baseline computes the greatest contract that every host would take, shaped
+// by the policy, or says exactly why there is none. It tries the setups that
+// all hosts were captured in, those with the most features first, and reports a
+// conflict only where no setup is left to lower to.
+//
+// The order of the captures does not matter to the contract. It returns
+// ErrNoHosts for no captures, and an error for a policy that means nothing.
+func Baseline(captures []*Capture, policy *Policy) (*BaselineResult, error) {
+	if len(captures) == 0 {
+		return nil, ErrNoHosts
+	}
+	if policy == nil {
+		policy = &Policy{}
+	}
+	limits, err := policy.compile()
+	if err != nil {
+		return nil, err
+	}
+	if policy.IdentityOf != "" && !slices.ContainsFunc(captures, func(c *Capture) bool { return c.Name == policy.IdentityOf }) {
+		return nil, fmt.Errorf("--identity-of %s: is not one of the hosts", policy.IdentityOf)
+	}
+	var best *BaselineResult
+	for _, key := range commonSetups(captures) {
+		result := newMeeting(captures, key, policy, limits).settle()
+		if best == nil || result.Verdict < best.Verdict {
+			best = result
+		}
+		if best.Verdict == Yes {
+			break
+		}
+	}
+	if best == nil {
+		best = noCommonSetup(captures)
+	}
+	best.notCaptured(captures)
+	return best, nil
+}
+
+// commonSetups returns the keys of the setups that every host was captured in,
+// those with the most features first.
+func commonSetups(captures []*Capture) []string {
+	common := slices.Clone(captures[0].Setups)
+	for _, c := range captures[1:] {
+		common = slices.DeleteFunc(common, func(s CapturedSetup) bool { return c.Setup(s.Key()) == nil })
+	}
+	slices.SortFunc(common, func(a, b CapturedSetup) int {
+		return cmp.Or(
+			compareBool(a.Protected, b.Protected),
+			cmp.Compare(len(b.Features), len(a.Features)),
+			cmp.Compare(b.VGIC, a.VGIC),
+			cmp.Compare(a.Key(), b.Key()),
+		)
+	})
+	keys := make([]string, len(common))
+	for i := range common {
+		keys[i] = common[i].Key()
+	}
+	return keys
+}
+
+// compareBool orders false before true.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// noCommonSetup is the answer where no setup was captured on every host.
+func noCommonSetup(captures []*Capture) *BaselineResult {
+	result := &BaselineResult{Verdict: Unknown}
+	finding := Finding{
+		Verdict: Unknown, Kind: KindSetup, Register: "setup",
+		Means: "no setup was captured on every host", Mend: "guise capture on each host",
+	}
+	for _, c := range captures {
+		var names string
+		for i := range c.Setups {
+			if i > 0 {
+				names += ", "
+			}
+			names += c.Setups[i].Key()
+		}
+		finding.Hosts = append(finding.Hosts, HostValue{Host: c.Name, Value: names})
+	}
+	result.Findings = []Finding{finding}
+	return result
+}
+
+// notCaptured notes the features that no host was captured with, and turns a no
+// that only rests on one of them into unknown.
+func (b *BaselineResult) notCaptured(captures []*Capture) {
+	var missing []Feature
+	for _, feature := range []Feature{FeatureSVE, FeaturePMU, FeaturePAuth, FeatureMTE, FeatureEL2} {
+		everywhere := !slices.ContainsFunc(captures, func(c *Capture) bool { return !c.capturedWith(feature) })
+		if !everywhere {
+			missing = append(missing, feature)
+		}
+	}
+	if len(missing) > 0 {
+		b.NotKnown = append([]string{fmt.Sprintf("any setup with %s (not captured on all hosts)", joinFeatures(missing))}, b.NotKnown...)
+	}
+	for i := range b.Findings {
+		f := &b.Findings[i]
+		decided := FeatureDeciding(f.Register, f.Field)
+		if f.Kind == KindPolicy && decided != "" && slices.Contains(missing, decided) {
+			f.Verdict = Unknown
+			f.Means = fmt.Sprintf("not captured in a setup with %s", decided.title())
+			f.Mend = "guise capture on each host, which tries every setup"
+		}
+	}
+	if b.Contract == nil && len(b.Findings) > 0 {
+		b.Verdict = verdictOf(b.Findings)
+	}
+}
+
+// capturedWith reports whether any captured setup has the feature.
+func (c *Capture) capturedWith(feature Feature) bool {
+	return slices.ContainsFunc(c.Setups, func(s CapturedSetup) bool { return s.Has(feature) })
+}
+
+// contract turns the values that were chosen into a contract.
+func (m *meeting) contract() *Contract {
+	c := &Contract{Setup: m.setup(), View: m.view, Extra: m.extra, Listed: m.listed()}
+	for place := range c.Vary {
+		if c.View.Present.Has(place) {
+			c.Vary[place] = m.limits.vary[place]
+			c.View.Values[place] &^= c.Vary[place]
+		}
+	}
+	for _, t := range m.stances {
+		c.MadeFrom = append(c.MadeFrom, Origin{Name: t.capture.Name, Kernel: t.capture.Host.Kernel, View: t.capture.ViewDigest()})
+	}
+	slices.SortFunc(c.MadeFrom, func(a, b Origin) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.View, b.View)) })
+	c.complete()
+	return c
+}
+
+// listed returns the register ids that every host lists, nil where a list is
+// not known.
+func (m *meeting) listed() []arm64.ID {
+	var common []arm64.ID
+	for i, t := range m.stances {
+		if t.setup.Listed == nil {
+			return nil
+		}
+		if i == 0 {
+			common = slices.Clone(t.setup.Listed)
+			continue
+		}
+		common = slices.DeleteFunc(common, func(id arm64.ID) bool {
+			_, found := slices.BinarySearch(t.setup.Listed, id)
+			return !found
+		})
+	}
+	return common
+}

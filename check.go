@@ -1,0 +1,281 @@
+package guise
+
+import (
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+
+	"github.com/guise-project/guise/isa"
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
+)
+
+// VMM is a virtual machine monitor whose own doings a check takes into account.
+type VMM string
+
+const (
+	VMMNone        VMM = ""            // one that does what guise does
+	VMMQEMU        VMM = "qemu"        // restores whole states verbatim
+	VMMFirecracker VMM = "firecracker" // likewise, and leaves hypercall bitmaps alone
+)
+
+// HostVerdict is whether one host would take a contract.
+type HostVerdict struct {
+	Host     string
+	Verdict  Verdict
+	Findings []Finding
+	RestsOn  []string
+}
+
+// Check judges whether the captured host would take the contract and show it to
+// a guest. A capture without what the contract asks for gives unknown, never
+// no.
+func Check(contract *Contract, capture *Capture, vmm VMM) HostVerdict {
+	result := HostVerdict{Host: capture.Name}
+	setup := capture.Setup(contract.Setup.Key())
+	if setup == nil {
+		result.Findings = []Finding{{
+			Verdict: Unknown, Kind: KindSetup, Register: "setup", Wanted: contract.Setup.Key(),
+			Hosts: []HostValue{{Host: capture.Name, Value: "not captured in this setup"}},
+			Mend:  "guise capture on " + capture.Name,
+		}}
+		result.Verdict = Unknown
+		return result
+	}
+	c := &checker{contract: contract, stance: newStance(capture, setup)}
+	for place := range arm64.Registers {
+		c.register(place)
+	}
+	c.extra()
+	c.setup()
+	c.vmm(vmm)
+	slices.SortStableFunc(c.findings, func(a, b Finding) int { return int(b.Verdict) - int(a.Verdict) })
+	result.Findings = c.findings
+	result.Verdict = verdictOf(c.findings)
+	switch {
+	case setup.Offers == nil:
+		result.RestsOn = []string{"equal values; what this host takes is not known"}
+	case setup.Accepts == Assumed:
+		result.RestsOn = []string{fmt.Sprintf("what Linux %s accepts, assumed; this host was not tried", setup.AssumedKernel)}
+	}
+	return result
+}
+
+// checker judges one host against one contract.
+type checker struct {
+	contract *Contract
+	stance   *stance
+	findings []Finding
+}
+
+func (c *checker) add(f Finding) {
+	c.findings = append(c.findings, f)
+}
+
+// host gives a value of the host for a finding.
+func (c *checker) host(value string) []HostValue {
+	return []HostValue{{Host: c.stance.capture.Name, Value: value}}
+}
+
+// register judges one register of the table.
+func (c *checker) register(place int) {
+	wanted, captured := c.contract.View.Present.Has(place), c.stance.setup.View.Present.Has(place)
+	register := &arm64.Registers[place]
+	switch {
+	case leftToVMM(place):
+	case wanted && captured:
+		c.values(place)
+	case wanted:
+		c.missing(place)
+	case captured && firmwareRegister(place) && arm64.ID(register.ID) >= arm64.FirmwareFeatureID(0):
+		// A bitmap that the contract does not name gets 0.
+		c.slots(place, 0)
+	}
+}
+
+// values judges the contract's value of a register that the host has.
+func (c *checker) values(place int) {
+	value := c.contract.View.Values[place]
+	c.slots(place, value)
+	vary := c.contract.Vary[place]
+	rest, free := c.stance.certain.Rest(place)
+	differs := (rest ^ value) & arm64.RestMask(place) &^ vary
+	if differs == 0 || free {
+		return
+	}
+	register := &arm64.Registers[place]
+	f := Finding{
+		Verdict: No, Kind: KindRefused, Register: register.Name, Wanted: registerText(place, value),
+		Hosts: c.host(registerText(place, c.stance.setup.View.Values[place])), Who: "nobody", Means: meaning(register.Name, ""),
+	}
+	if field := soleField(place, differs); field != nil && len(register.Fields) > 1 {
+		f.Field, f.Wanted = field.Name, valueText(field, field.Get(value))
+		f.Hosts = c.host(valueText(field, field.Get(c.stance.setup.View.Values[place])))
+	}
+	switch _, possible := c.stance.mayTake().Rest(place); {
+	case register.Scope == isa.Hardware:
+		f.Kind = KindHardware
+	case possible:
+		f.Verdict, f.Kind, f.Who = Unknown, KindUntried, "not known"
+		f.Mend = "guise capture on the host, or --assume-kernel VERSION"
+	case slices.Contains(identityRegisters, place):
+		f.Kind = KindIdentity
+		f.Mend = "a kernel with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS, Linux 6.15"
+	}
+	c.add(f)
+}
+
+// slots judges the fields of a register.
+func (c *checker) slots(place int, value uint64) {
+	first, end := arm64.SlotsOf(place)
+	for slot := first; slot < end; slot++ {
+		register, field := arm64.Slots[slot].Describe()
+		if field.Mask()&^c.contract.Vary[place] == 0 {
+			continue
+		}
+		member, known := arm64.Slots[slot].Extract(value)
+		certain, possible := c.stance.certain.Set(slot), c.stance.mayTake().Set(slot)
+		if known && certain.Has(member) {
+			continue
+		}
+		limit := field.Get(c.stance.setup.View.Values[place])
+		f := Finding{
+			Verdict: No, Kind: KindRefused, Register: register.Name, Field: field.Name,
+			Wanted: valueText(field, field.Get(value)), Hosts: c.host(valueText(field, limit)),
+			Means: meaning(register.Name, field.Name), Who: "nobody",
+		}
+		if c.stance.setup.Offers != nil {
+			f.Hosts[0].Takes = acceptedText(&arm64.Slots[slot], certain)
+		}
+		if known && possible.Has(member) {
+			f.Verdict, f.Kind, f.Who = Unknown, KindUntried, "not known"
+			f.Mend = "guise capture on the host, or --assume-kernel VERSION"
+		} else if since, ok := kernel.WritableSince(slot); ok && possible.Len() == 1 {
+			f.Who = "Linux " + since.String() + " and later"
+		}
+		if f.Verdict == No && c.stance.setup.Accepts == Assumed {
+			f.Rests = "Linux " + c.stance.setup.AssumedKernel + ", assumed"
+		}
+		c.add(f)
+	}
+}
+
+// missing judges a register of the contract that the host's capture lacks.
+func (c *checker) missing(place int) {
+	register := &arm64.Registers[place]
+	value := c.contract.View.Values[place]
+	f := Finding{
+		Verdict: Unknown, Kind: KindList, Register: register.Name, Wanted: registerText(place, value),
+		Hosts: c.host("not captured"), Means: meaning(register.Name, ""), Mend: "guise capture on the host",
+	}
+	switch {
+	case place == arm64.VENDORHYPBMAP2 && value == 0:
+		return // its services came with the register
+	case place == arm64.VENDORHYPBMAP2:
+		f.Verdict, f.Hosts, f.Mend = No, c.host("no such register"), ""
+	case register.Scope == isa.Hardware:
+		f.Kind = KindHardware
+	case strings.HasPrefix(register.Name, "CCSIDR_EL1["):
+		return // kernels before 6.3 list only the levels that exist
+	}
+	c.add(f)
+}
+
+// extra judges registers that the table does not know.
+func (c *checker) extra() {
+	for id, value := range c.contract.Extra {
+		there, ok := c.stance.setup.Extra[id]
+		if ok && there == value {
+			continue
+		}
+		f := Finding{Verdict: No, Kind: KindRefused, Register: id.String(), Wanted: hexText(value, 64), Hosts: c.host(extraText(there, ok)), Who: "nobody"}
+		if !ok && c.stance.setup.Listed == nil {
+			f.Verdict = Unknown
+		}
+		c.add(f)
+	}
+	for id, value := range c.stance.setup.Extra {
+		if e, _ := id.Encoding(); value != 0 && slices.Contains(c.contract.Absent, e) {
+			c.add(Finding{Verdict: No, Kind: KindRefused, Register: id.String(), Wanted: "must not exist", Hosts: c.host(hexText(value, 64)), Who: "nobody"})
+		}
+	}
+}
+
+// setup judges IPA size and SVE vector lengths.
+func (c *checker) setup() {
+	wanted, there := &c.contract.Setup, &c.stance.setup.Setup
+	switch {
+	case wanted.IPABits == 0:
+	case there.IPABits == 0:
+		c.add(Finding{Verdict: Unknown, Kind: KindSetup, Register: "IPA size", Wanted: fmt.Sprint(wanted.IPABits), Hosts: c.host("not captured"), Mend: "guise capture on the host"})
+	case there.IPABits < wanted.IPABits:
+		c.add(Finding{Verdict: No, Kind: KindSetup, Register: "IPA size", Wanted: fmt.Sprint(wanted.IPABits), Hosts: c.host(fmt.Sprint(there.IPABits)), Who: "nobody"})
+	}
+	if lengths := wanted.VectorLengths; lengths != 0 {
+		cut := there.VectorLengths & (1<<(16-bits.LeadingZeros16(lengths)) - 1)
+		if cut != lengths {
+			c.add(Finding{
+				Verdict: No, Kind: KindVectors, Register: "SVE vector lengths", Wanted: fmt.Sprint(vectorBits(lengths)),
+				Hosts: c.host(fmt.Sprint(vectorBits(there.VectorLengths))), Who: "nobody: lengths can only be cut from the top",
+			})
+		}
+	}
+}
+
+// vmm adds what a VMM does with the contract.
+func (c *checker) vmm(vmm VMM) {
+	for place, mask := range c.contract.Vary {
+		if mask == 0 {
+			continue
+		}
+		f := Finding{
+			Verdict: Yes, Kind: KindVaries, Register: arm64.Registers[place].Name, Wanted: hexText(mask, 64),
+			Means: "may change when a VM moves; safe only with a VMM that leaves these bits to the host",
+		}
+		differs := (c.stance.setup.View.Values[place]) & mask
+		if vmm != VMMNone && differs != 0 {
+			f.Verdict = Unknown
+			f.Means = fmt.Sprintf("%s restores the whole register as it saved it; where hosts differ in these bits the target refuses", vmm)
+		}
+		c.add(f)
+	}
+	switch vmm {
+	case VMMQEMU:
+		c.qemuList()
+	case VMMFirecracker:
+		c.firecrackerBitmaps()
+	}
+}
+
+// qemuList: QEMU refuses a state with a register that it does not list, and
+// keeps its own value for one that the state lacks.
+func (c *checker) qemuList() {
+	listed := c.stance.setup.Listed
+	if c.contract.Listed == nil || listed == nil {
+		c.add(Finding{Verdict: Unknown, Kind: KindList, Register: "register list", Wanted: "the same registers", Hosts: c.host("not captured"), Mend: "guise capture on the host"})
+		return
+	}
+	for _, id := range without(c.contract.Listed, listed) {
+		c.add(Finding{Verdict: No, Kind: KindList, Register: id.String(), Wanted: "listed", Hosts: c.host("not listed"), Who: "nobody", Means: "QEMU refuses a state with a register it does not list"})
+	}
+	for _, id := range without(listed, c.contract.Listed) {
+		c.add(Finding{Verdict: No, Kind: KindList, Register: id.String(), Wanted: "not listed", Hosts: c.host("listed"), Who: "nobody", Means: "a state from this host cannot go where the register is not listed"})
+	}
+}
+
+// firecrackerBitmaps: Firecracker does not write hypercall bitmaps unless a
+// template names them, so a guest sees the host's own.
+func (c *checker) firecrackerBitmaps() {
+	for place := range arm64.Registers {
+		if !firmwareRegister(place) || arm64.ID(arm64.Registers[place].ID) < arm64.FirmwareFeatureID(0) || !c.stance.setup.View.Present.Has(place) {
+			continue
+		}
+		if there, wanted := c.stance.setup.View.Values[place], c.contract.View.Values[place]; there != wanted {
+			c.add(Finding{
+				Verdict: No, Kind: KindVMM, Register: arm64.Registers[place].Name, Wanted: registerText(place, wanted), Hosts: c.host(registerText(place, there)),
+				Who: "a Firecracker template that writes it", Means: "Firecracker leaves hypercall bitmaps as the host has them",
+			})
+		}
+	}
+}

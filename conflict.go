@@ -1,0 +1,137 @@
+package guise
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/guise-project/guise/isa"
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
+)
+
+// slotFinding says why no value of a field is certain to be taken by all hosts.
+func (m *meeting) slotFinding(slot int) Finding {
+	register, field := arm64.Slots[slot].Describe()
+	allowed := m.limits.allowed[slot]
+	f := Finding{Verdict: No, Kind: KindFixed, Register: register.Name, Field: field.Name, Means: meaning(register.Name, field.Name)}
+	sets := make([]isa.Set, len(m.stances))
+	certainly := make([]isa.Set, len(m.stances))
+	for i, t := range m.stances {
+		sets[i], certainly[i] = t.mayTake().Set(slot), t.certain.Set(slot)
+	}
+	if m.possible.Set(slot)&allowed != 0 {
+		f.Verdict, f.Kind, f.Who = Unknown, KindUntried, "not known"
+		f.Mend = "guise capture on the hosts, or --assume-kernel VERSION"
+		sets = certainly
+	}
+	reason := m.limits.reasons[slot]
+	if without := witness(sets, 0xffff); without == nil && reason != "" {
+		f.Wanted = reason
+		if f.Verdict == No {
+			f.Kind = KindPolicy
+		}
+	}
+	for _, host := range witness(sets, allowed) {
+		t := m.stances[host]
+		value := HostValue{
+			Host:  t.capture.Name,
+			Value: valueText(field, field.Get(t.setup.View.Values[arm64.Slots[slot].Register])),
+		}
+		if t.setup.Offers != nil {
+			value.Takes = acceptedText(&arm64.Slots[slot], t.certain.Set(slot))
+		}
+		f.Hosts = append(f.Hosts, value)
+	}
+	if f.Verdict == No {
+		f.Who = m.whoCanChange(slot)
+		f.Rests = m.rests(f.Hosts)
+		if f.Kind == KindFixed {
+			f.Mend = m.varyMend(&f)
+		}
+	}
+	return f
+}
+
+// rests says on what assumed offers a finding rests, "" where all were tried.
+func (m *meeting) rests(hosts []HostValue) string {
+	for _, t := range m.stances {
+		named := slices.ContainsFunc(hosts, func(v HostValue) bool { return v.Host == t.capture.Name })
+		if named && t.setup.Accepts == Assumed {
+			return "Linux " + t.setup.AssumedKernel + ", assumed"
+		}
+	}
+	return ""
+}
+
+// whoCanChange says who could let hosts show another value of a field: the
+// hosts that can already, a newer kernel, or nobody.
+func (m *meeting) whoCanChange(slot int) string {
+	var able []string
+	for _, t := range m.stances {
+		if t.mayTake().Set(slot).Len() > 1 {
+			able = append(able, t.capture.Name)
+		}
+	}
+	switch {
+	case len(able) > 3:
+		return fmt.Sprintf("%d of %d hosts", len(able), len(m.stances))
+	case len(able) > 0:
+		return strings.Join(able, ", ")
+	}
+	if since, ok := kernel.WritableSince(slot); ok {
+		for _, t := range m.stances {
+			version, err := kernel.ParseVersion(t.capture.Host.Kernel)
+			if in, known := since.In(version); err == nil && known && !in {
+				return "Linux " + since.String() + " and later"
+			}
+		}
+	}
+	return "nobody"
+}
+
+// varyMend is the wish that leaves the finding's field to each host.
+func (m *meeting) varyMend(f *Finding) string { return "--vary " + f.Name() }
+
+// witness returns the smallest set of hosts whose sets for a slot, narrowed by
+// the policy, have no member in common: a breadth-first search over
+// intersections, of which there are at most 65,536.
+func witness(sets []isa.Set, allowed isa.Set) []int {
+	distinct := map[isa.Set]int{}
+	for i, s := range sets {
+		if _, seen := distinct[s]; !seen {
+			distinct[s] = i
+		}
+	}
+	type step struct {
+		from isa.Set
+		host int
+	}
+	order := make([]isa.Set, 0, len(distinct))
+	for s := range distinct {
+		order = append(order, s)
+	}
+	slices.SortFunc(order, func(a, b isa.Set) int { return distinct[a] - distinct[b] })
+	came := map[isa.Set]step{allowed: {host: -1}}
+	queue := []isa.Set{allowed}
+	for len(queue) > 0 {
+		here := queue[0]
+		queue = queue[1:]
+		if here == 0 {
+			var hosts []int
+			for at := here; came[at].host >= 0; at = came[at].from {
+				hosts = append(hosts, came[at].host)
+			}
+			slices.Sort(hosts)
+			return hosts
+		}
+		for _, s := range order {
+			next := here & s
+			if _, seen := came[next]; !seen {
+				came[next] = step{from: here, host: distinct[s]}
+				queue = append(queue, next)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package guise
+
+import (
+	"slices"
+
+	"github.com/guise-project/guise/isa"
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// zeroForOthers is the rule for registers and bitmaps that a contract does not
+// name: they get 0.
+const zeroForOthers = "0x0000000000000000"
+
+// Marshal writes the contract as a document; equal contracts give equal bytes.
+func (c *Contract) Marshal() []byte {
+	setup := members{}
+	appendSetup(setup, &c.Setup)
+	registers, firmware, hardware, vary := members{}, members{}, members{}, members{}
+	for place := range arm64.Registers {
+		r := &arm64.Registers[place]
+		if c.View.Present.Has(place) {
+			if r.Scope == isa.Hardware {
+				hardware[r.Name] = hexText(c.View.Values[place], int(r.Bits))
+			} else {
+				putRegister(registers, firmware, place, c.View.Values[place])
+			}
+		}
+		if c.Vary[place] != 0 {
+			vary[r.Name] = hexText(c.Vary[place], int(r.Bits))
+		}
+	}
+	for id, value := range c.Extra {
+		registers[id.String()] = hexText(value, 64)
+	}
+	document := members{
+		"schema": SchemaContract, "setup": setup, "registers": registers, "firmware": firmware,
+		"absent": encodingList(c.Absent), "uncontrolled": encodingList(c.Uncontrolled), "others": zeroForOthers,
+	}
+	if len(hardware) > 0 {
+		document["hardware"] = hardware
+	}
+	if len(vary) > 0 {
+		document["vary"] = vary
+	}
+	if c.Listed != nil {
+		document["listed"] = idList(c.Listed)
+	}
+	var origins []members
+	for _, o := range c.MadeFrom {
+		m := members{"name": o.Name, "view": o.View}
+		put(m, "kernel", o.Kernel)
+		origins = append(origins, m)
+	}
+	if origins != nil {
+		document["madeFrom"] = origins
+	}
+	return marshal(document)
+}
+
+// encodingList writes encodings by their architecture names where they have
+// one.
+func encodingList(encodings []arm64.Encoding) []string {
+	names := make([]string, len(encodings))
+	for i, e := range encodings {
+		names[i] = e.ID().String()
+	}
+	slices.Sort(names)
+	return names
+}
+
+// ReadContract reads a contract. File names the document in errors, which are
+// *DocumentError. It is safe for concurrent use.
+func ReadContract(file string, data []byte) (*Contract, error) {
+	r := readers.Get().(*documentReader)
+	defer readers.Put(r)
+	r.reset(file, data)
+	c := &Contract{Name: file}
+	captured := CapturedSetup{}
+	schema, setup := false, false
+	r.object("contract", func(key []byte) {
+		switch string(key) {
+		case "schema":
+			r.schema(SchemaContract)
+			schema = true
+		case "setup":
+			setup = true
+			r.object("setup", func(key []byte) { r.setupMember(&c.Setup, key) })
+		case "registers", "hardware":
+			r.registers(&captured)
+		case "firmware":
+			r.firmware(&captured.View)
+		case "vary":
+			r.object("vary", func(name []byte) { r.varyMask(c, name) })
+		case "absent":
+			r.list("absent", func() { c.Absent = append(c.Absent, r.encoding("absent")) })
+		case "uncontrolled":
+			r.list("uncontrolled", func() { c.Uncontrolled = append(c.Uncontrolled, r.encoding("uncontrolled")) })
+		case "others":
+			if text := r.text("others"); r.err == nil && string(text) != zeroForOthers {
+				r.fail("others: want %s, there is %q", zeroForOthers, text)
+			}
+		case "listed":
+			r.list("listed", func() { c.Listed = append(c.Listed, r.registerID()) })
+			r.checkSorted(c.Listed)
+		case "madeFrom":
+			r.list("madeFrom", func() { c.MadeFrom = append(c.MadeFrom, r.origin()) })
+		default:
+			r.unknownKey(key, "contract")
+		}
+	})
+	c.View, c.Extra = captured.View, captured.Extra
+	r.checkContract(c)
+	if err := r.finish(); err != nil {
+		return nil, err
+	}
+	if !schema || !setup {
+		return nil, &DocumentError{File: file, Message: "want a contract with its schema, " + SchemaContract + ", and its setup"}
+	}
+	return c, nil
+}
+
+// checkContract refuses a contract that contradicts itself.
+func (r *documentReader) checkContract(c *Contract) {
+	for place := range arm64.Registers {
+		name := arm64.Registers[place].Name
+		switch {
+		case r.err != nil:
+		case c.Vary[place] != 0 && !c.View.Present.Has(place):
+			r.fail("vary: %s has no value in the contract", name)
+		case c.Vary[place]&c.View.Values[place] != 0:
+			r.fail("vary: %s: bits %#x vary and have a value", name, c.Vary[place]&c.View.Values[place])
+		}
+	}
+	for _, e := range slices.Concat(c.Absent, c.Uncontrolled) {
+		place, known := arm64.PlaceOf(e.ID())
+		if _, extra := c.Extra[e.ID()]; r.err == nil && (extra || (known && c.View.Present.Has(place) && arm64.Registers[place].Scope != isa.Hardware)) {
+			r.fail("%s: has a value and must not have one", e.ID())
+		}
+	}
+}
+
+// varyMask reads which bits of a register vary.
+func (r *documentReader) varyMask(c *Contract, name []byte) {
+	place, ok := arm64.PlaceBytes(name)
+	if !ok {
+		r.fail("vary: %q is not a register", name)
+		return
+	}
+	register := &arm64.Registers[place]
+	if register.Name == "DCZID_EL0" {
+		r.fail("vary: DCZID_EL0 must never vary: guests remember the size that DC ZVA clears")
+		return
+	}
+	c.Vary[place] = r.hexadecimal([]byte(register.Name), int(register.Bits))
+}
+
+// encoding reads a register of the feature ID space by either of its names.
+func (r *documentReader) encoding(what string) arm64.Encoding {
+	name := r.text(what)
+	if r.err != nil {
+		return arm64.Encoding{}
+	}
+	encoding, err := arm64.ParseEncoding(string(name))
+	if place, ok := arm64.PlaceBytes(name); ok {
+		encoding, ok = arm64.ID(arm64.Registers[place].ID).Encoding()
+		if ok {
+			err = nil
+		}
+	}
+	if err != nil || !encoding.InFeatureSpace() {
+		r.fail("%s: %q is not an encoding of the feature ID space", what, name)
+	}
+	return encoding
+}
+
+func (r *documentReader) origin() (o Origin) {
+	r.object("madeFrom", func(key []byte) {
+		switch string(key) {
+		case "name":
+			o.Name = string(r.text("name"))
+		case "kernel":
+			o.Kernel = string(r.text("kernel"))
+		case "view":
+			o.View = string(r.text("view"))
+		default:
+			r.unknownKey(key, "madeFrom")
+		}
+	})
+	return o
+}

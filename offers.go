@@ -1,0 +1,85 @@
+package guise
+
+import (
+	"github.com/guise-project/guise/isa"
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// stance is what is known of what one host takes in one setup: what it
+// certainly takes, and what it possibly takes. Where its offers are known the
+// two are the same.
+type stance struct {
+	capture  *Capture
+	setup    *CapturedSetup
+	certain  arm64.Offers
+	possible *arm64.Offers // nil: as certain
+}
+
+// newStance works out what is known of a host in a setup.
+func newStance(c *Capture, s *CapturedSetup) *stance {
+	t := &stance{capture: c, setup: s}
+	if s.Offers != nil {
+		t.certain = *s.Offers
+		return t
+	}
+	// Equal writes are taken by every kernel (Linux 4.15 and later).
+	t.certain.FromView(&s.View)
+	possible := possibleOffers(&s.View)
+	t.possible = &possible
+	return t
+}
+
+// mayTake returns what the host possibly takes.
+func (t *stance) mayTake() *arm64.Offers {
+	if t.possible != nil {
+		return t.possible
+	}
+	return &t.certain
+}
+
+// possibleOffers is what a host could take at most, whatever its kernel: each
+// field by its order, as if it could be written, and any identity. No kernel
+// shows a guest more than its limit.
+func possibleOffers(v *arm64.View) arm64.Offers {
+	var offers arm64.Offers
+	offers.FromView(v)
+	for place := range arm64.Registers {
+		if !v.Present.Has(place) || arm64.Registers[place].Scope == isa.Hardware {
+			continue
+		}
+		if arm64.Registers[place].Whole {
+			offers.Free(place)
+		}
+		first, end := arm64.SlotsOf(place)
+		for slot := first; slot < end; slot++ {
+			_, field := arm64.Slots[slot].Describe()
+			if limit, known := arm64.Slots[slot].Extract(v.Values[place]); known {
+				offers.PutSet(slot, isa.Accepts(field, limit))
+			}
+		}
+	}
+	return offers
+}
+
+// setupFields are the fields whose value is decided when the vCPU is made: a
+// setup without the feature shows them as absent, whatever the host has.
+var setupFields = map[Feature][]string{
+	FeatureSVE:   {"ID_AA64PFR0_EL1.SVE", "ID_AA64ZFR0_EL1.*"},
+	FeaturePMU:   {"ID_AA64DFR0_EL1.PMUVer", "ID_DFR0_EL1.PerfMon"},
+	FeaturePAuth: {"ID_AA64ISAR1_EL1.APA", "ID_AA64ISAR1_EL1.API", "ID_AA64ISAR1_EL1.GPA", "ID_AA64ISAR1_EL1.GPI", "ID_AA64ISAR2_EL1.APA3", "ID_AA64ISAR2_EL1.GPA3"},
+	FeatureMTE:   {"ID_AA64PFR1_EL1.MTE", "ID_AA64PFR1_EL1.MTE_frac", "ID_AA64PFR2_EL1.MTEFAR", "ID_AA64PFR2_EL1.MTESTOREONLY"},
+	FeatureEL2:   {"ID_AA64MMFR2_EL1.NV", "ID_AA64MMFR4_EL1.NV_frac"},
+}
+
+// FeatureDeciding returns the vCPU feature that decides whether a field shows
+// anything, "" where none does.
+func FeatureDeciding(register, field string) Feature {
+	for _, feature := range Features {
+		for _, name := range setupFields[feature] {
+			if name == register+"."+field || name == register+".*" {
+				return feature
+			}
+		}
+	}
+	return ""
+}
