@@ -22,7 +22,12 @@ import (
 func bareMetal(t testing.TB, image *Image, machine, cpu string) (memory []byte, letter byte) {
 	t.Helper()
 	qemu := requireTool(t, "qemu-system-arm", "qemu-system-aarch64")
-	dir := t.TempDir()
+	// Not t.TempDir: the path of a socket is at most 107 bytes long.
+	dir, err := os.MkdirTemp("", "probe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
 	file, control := filepath.Join(dir, "image"), filepath.Join(dir, "qmp")
 	if err := os.WriteFile(file, image.Bytes, 0o600); err != nil {
 		t.Fatal(err)
