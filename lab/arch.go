@@ -22,6 +22,8 @@ type architecture struct {
 	// arguments are what QEMU needs besides.
 	arguments []string
 	memory    int
+	// snapshots: QEMU can save and restore the board's state.
+	snapshots bool
 }
 
 var architectures = map[string]architecture{
@@ -34,6 +36,7 @@ var architectures = map[string]architecture{
 		defaultCPU: "max",
 		console:    "ttyAMA0",
 		memory:     512,
+		snapshots:  true,
 	},
 	"ppc64le": {
 		debian: "ppc64el", flavour: "powerpc64le",

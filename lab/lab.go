@@ -50,6 +50,9 @@ type Host struct {
 	// Limit bounds the time from the start of QEMU to the end of the job; 0
 	// stands for two minutes.
 	Limit time.Duration
+	// Fresh has the host booted, neither restored from a snapshot nor leaving
+	// one.
+	Fresh bool
 }
 
 // Job is what a host is to do: one program run to its end.

@@ -20,6 +20,8 @@ type process struct {
 	// ended is closed once the process is gone; err is then why.
 	ended chan struct{}
 	err   error
+	// stop ends the watch over the context, where there is one.
+	stop func() bool
 }
 
 // startProcess starts QEMU with its two sockets. What it prints, console and
@@ -66,13 +68,28 @@ func startProcess(path string, arguments []string, output io.Writer) (*process, 
 	return p, nil
 }
 
+// terminate ends the process; reads of its sockets then end too. The only
+// error there can be is that it is gone.
+func (p *process) terminate() { _ = p.os.Kill() }
+
 // kill ends the process and waits until it is gone. It may be called more
 // than once.
 func (p *process) kill() {
-	_ = p.os.Kill() // the only error is that it is gone
+	p.terminate()
 	<-p.ended
+	if p.stop != nil {
+		p.stop()
+	}
 	p.channel.Close()
 	p.control.Close()
+}
+
+// allocated is how much of the disk a file takes: a snapshot has holes.
+func allocated(info os.FileInfo) int64 {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return stat.Blocks * 512
+	}
+	return info.Size()
 }
 
 // isBroken reports whether an error says that the other side of a socket is

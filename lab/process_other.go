@@ -13,6 +13,7 @@ type process struct {
 	channel, control *os.File
 	ended            chan struct{}
 	err              error
+	stop             func() bool
 }
 
 // startProcess says that it cannot: only Linux ends a child with its parent,
@@ -21,6 +22,10 @@ func startProcess(string, []string, io.Writer) (*process, error) {
 	return nil, fmt.Errorf("lab: hosts can be started on Linux, this is %s", runtime.GOOS)
 }
 
+func (p *process) terminate() {}
+
 func (p *process) kill() {}
 
 func isBroken(error) bool { return false }
+
+func allocated(info os.FileInfo) int64 { return info.Size() }

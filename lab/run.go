@@ -48,9 +48,11 @@ func Run(ctx context.Context, h Host, job Job) (Result, error) {
 
 // machine is a host with everything it is started from.
 type machine struct {
-	host Host
-	qemu emulator
-	args []string
+	host         Host
+	qemu         emulator
+	kernelDigest string
+	args         []string
+	snapshots    bool
 }
 
 // prepare finds or makes what a host is started from.
@@ -97,7 +99,11 @@ func prepare(ctx context.Context, h Host) (*machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &machine{host: h, qemu: qemu, args: commandLine(h, a, kernel.path, initrd)}, nil
+	return &machine{
+		host: h, qemu: qemu, kernelDigest: kernel.digest,
+		args:      commandLine(h, a, kernel.path, initrd),
+		snapshots: a.snapshots,
+	}, nil
 }
 
 // storeInitramfs keeps an initramfs under the digest of its contents.
@@ -136,72 +142,66 @@ func storeFile(directory, name string, content []byte) (string, error) {
 }
 
 // run starts the machine, has it do the job and ends it.
-func (m *machine) run(ctx context.Context, job Job) (result Result, err error) {
-	program, err := jobFiles(job)
+func (m *machine) run(ctx context.Context, job Job) (Result, error) {
+	files, err := jobFiles(job)
 	if err != nil {
 		return Result{}, err
 	}
 	begin := time.Now()
 	limited, cancel := context.WithTimeout(ctx, m.host.Limit)
 	defer cancel()
-	var output console
-	p, err := startProcess(m.qemu.path, m.args, &output)
+	result, err := m.startAndDo(limited, job, files)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("lab host %s: %w", m.host.Name(), context.Cause(ctx))
+		}
+		return Result{}, err
+	}
+	result.QEMU = m.qemu.version
+	result.Elapsed = time.Since(begin)
+	return result, nil
+}
+
+func (m *machine) startAndDo(ctx context.Context, job Job, files []File) (Result, error) {
+	l, err := m.start(ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	defer p.kill()
-	// Closing the socket ends a read that would wait for ever.
-	stop := context.AfterFunc(limited, func() { p.channel.Close() })
-	defer stop()
-
-	result, err = m.converse(p.channel, job, program)
-	result.QEMU = m.qemu.version
-	result.Elapsed = time.Since(begin)
-	if err == nil {
-		return result, nil
+	defer l.kill()
+	if err := m.give(l.channel, job, files); err != nil {
+		return Result{}, m.diagnose(ctx, l, err)
 	}
-	if ctx.Err() != nil {
-		return Result{}, context.Cause(ctx)
+	result, err := collect(l.channel, job)
+	if err != nil {
+		return Result{}, m.diagnose(ctx, l, err)
 	}
-	return Result{}, m.diagnose(limited, p, &output, err)
+	result.Release, result.Restored = l.hello.Release, l.restored
+	return result, nil
 }
 
-// diagnose says why a conversation with a machine broke off.
-func (m *machine) diagnose(limited context.Context, p *process, output *console, err error) error {
+// diagnose says why a conversation with a machine broke off. It ends
+// the machine.
+func (m *machine) diagnose(ctx context.Context, l *live, err error) error {
 	failure := &HostError{Host: m.host.Name(), Reason: ErrChannel, Detail: err.Error()}
 	var typed *HostError
 	switch {
 	case errors.As(err, &typed):
 		failure.Reason, failure.Detail = typed.Reason, typed.Detail
-	case limited.Err() != nil:
-		failure.Reason = causeOfDeath(output.String(), ErrHang)
+	case ctx.Err() != nil:
+		failure.Reason = causeOfDeath(l.output.String(), ErrHang)
 		failure.Detail = fmt.Sprintf("%s without an end of the job", m.host.Limit)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrClosed) || isBroken(err):
 		// The socket closed: QEMU is ending, and its last words count.
-		<-p.ended
-		failure.Reason = causeOfDeath(output.String(), ErrStopped)
+		<-l.ended
+		failure.Reason = causeOfDeath(l.output.String(), ErrStopped)
 		failure.Detail = ""
-		if failure.Reason == ErrStopped && p.err != nil {
-			failure.Detail = p.err.Error()
+		if failure.Reason == ErrStopped && l.err != nil {
+			failure.Detail = l.err.Error()
 		}
 	}
-	p.kill()
-	failure.Console = tail(output.String())
+	l.kill()
+	failure.Console = tail(l.output.String())
 	return failure
-}
-
-// converse gives the init its job and reads what it sends until the end.
-func (m *machine) converse(stream io.ReadWriter, job Job, files []File) (Result, error) {
-	hello, err := greet(stream)
-	if err != nil {
-		return Result{}, err
-	}
-	if err := m.give(stream, job, files); err != nil {
-		return Result{}, err
-	}
-	result, err := collect(stream, job)
-	result.Release = hello.Release
-	return result, err
 }
 
 // greet waits until the init is ready.
@@ -235,7 +235,8 @@ func (m *machine) give(stream io.Writer, job Job, files []File) error {
 	}
 	message := channel.Job{
 		Args: job.Args, Directory: job.Directory, Outputs: job.Outputs,
-		Env: append([]string{guest.HostVariable + "=" + m.describe()}, job.Env...),
+		Time: time.Now().UnixNano(),
+		Env:  append([]string{guest.HostVariable + "=" + m.describe()}, job.Env...),
 	}
 	if message.Directory == "" {
 		message.Directory = defaultDirectory

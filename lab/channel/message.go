@@ -27,6 +27,9 @@ type Job struct {
 	Program string   `json:"program,omitempty"`
 	Args    []string `json:"args"`
 	Env     []string `json:"env,omitempty"`
+	// Time is the time of day, in nanoseconds since 1970 UTC: a restored
+	// machine has the one it was saved with.
+	Time int64 `json:"time"`
 	// Directory is made and is the working directory of the job.
 	Directory string `json:"directory"`
 	// Outputs are paths whose files are sent back, where they exist.

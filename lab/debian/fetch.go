@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/guise-project/guise/lab/internal/lockfile"
 )
 
 // Request says which kernels are wanted.
@@ -46,7 +48,7 @@ func Fetch(ctx context.Context, r Request) ([]Kernel, error) {
 	if err := os.MkdirAll(r.Directory, 0o755); err != nil {
 		return nil, err
 	}
-	unlock, err := lock(ctx, filepath.Join(r.Directory, "lock"))
+	unlock, err := lockfile.Lock(ctx, filepath.Join(r.Directory, "lock"))
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func receive(r io.Reader) (job channel.Job, err error) {
 		case channel.KindJob:
 			err = channel.Decode(frame, channel.KindJob, &job)
 			if err == nil {
-				err = os.MkdirAll(job.Directory, 0o755)
+				err = errors.Join(setClock(job.Time), os.MkdirAll(job.Directory, 0o755))
 			}
 		case channel.KindFile:
 			var header channel.FileHeader
@@ -114,6 +114,15 @@ func receive(r io.Reader) (job channel.Job, err error) {
 			return job, err
 		}
 	}
+}
+
+// setClock sets the time of day, in nanoseconds since 1970 UTC.
+func setClock(nanoseconds int64) error {
+	now := unix.NsecToTimeval(nanoseconds)
+	if err := unix.Settimeofday(&now); err != nil {
+		return os.NewSyscallError("settimeofday", err)
+	}
+	return nil
 }
 
 // runJob runs the job as a child, so that neither a crash nor an exit of it

@@ -1,6 +1,7 @@
 //go:build unix
 
-package debian
+// Package lockfile lets processes and goroutines take turns.
+package lockfile
 
 import (
 	"context"
@@ -11,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock waits until no other process or goroutine holds the lock file. The
+// Lock waits until no other process or goroutine holds the lock file. The
 // kernel drops the lock with its holder, however that ends.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
+func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,247 @@
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/guise-project/guise/lab/channel"
+	"github.com/guise-project/guise/lab/internal/lockfile"
+)
+
+// A snapshot is the whole state of a machine whose init waits for its job:
+// what came before is the same for every job. It is one file of QEMU's and
+// beside it what the init had said, which is written last: without it the
+// snapshot is not there.
+//
+// A machine that is restored has the random numbers and the clock of the one
+// that was saved, so both are set anew with every job.
+
+// snapshotFormat is part of every digest: it changes with the way snapshots
+// are made.
+const snapshotFormat = "1"
+
+// snapshotSpace is how many bytes of snapshots are kept; those used longest
+// ago go first. One takes about 80 MB.
+const snapshotSpace = 8 << 30
+
+type snapshot struct{ state, hello, lock string }
+
+// snapshotOf is where the snapshot of a machine is or would be. Everything
+// that makes the machine is under its digest; initramfs files are named by
+// their digest.
+func snapshotOf(m *machine) (snapshot, error) {
+	cache, err := CacheDirectory()
+	if err != nil {
+		return snapshot{}, err
+	}
+	directory := filepath.Join(cache, "snapshots")
+	if err := os.MkdirAll(directory, 0o755); err != nil {
+		return snapshot{}, err
+	}
+	h := sha256.New()
+	for _, part := range slices.Concat([]string{snapshotFormat, m.qemu.path, m.qemu.version, m.kernelDigest}, m.args) {
+		fmt.Fprintf(h, "%d %s\n", len(part), part)
+	}
+	base := filepath.Join(directory, hex.EncodeToString(h.Sum(nil))[:32])
+	return snapshot{state: base + ".state", hello: base + ".json", lock: base + ".lock"}, nil
+}
+
+// exists reports whether the snapshot can be restored, and notes its use.
+func (s snapshot) exists() bool {
+	now := time.Now()
+	return os.Chtimes(s.hello, now, now) == nil
+}
+
+func (s snapshot) remove() error {
+	return errors.Join(removeIfThere(s.hello), removeIfThere(s.state))
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// live is a machine that runs and whose init waits for a job.
+type live struct {
+	*process
+	output   *console
+	hello    channel.Hello
+	restored bool
+}
+
+// start brings a machine to where its init waits for a job: from its snapshot
+// where there is one, else by booting it, and then a snapshot is left for the
+// next.
+func (m *machine) start(ctx context.Context) (*live, error) {
+	if m.host.Fresh || !m.snapshots {
+		return m.boot(ctx)
+	}
+	s, err := snapshotOf(m)
+	if err != nil {
+		return nil, err
+	}
+	if s.exists() {
+		l, err := m.restore(ctx, s)
+		if err == nil || ctx.Err() != nil {
+			return l, err
+		}
+		// A damaged snapshot, or one that was just removed to make room.
+		if err := s.remove(); err != nil {
+			return nil, err
+		}
+	}
+	// Those who wait for the same host then find its snapshot: quicker than a
+	// boot of their own on a core the first one needs.
+	unlock, err := lockfile.Lock(ctx, s.lock)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if s.exists() {
+		if l, err := m.restore(ctx, s); err == nil || ctx.Err() != nil {
+			return l, err
+		}
+	}
+	l, err := m.boot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.save(s); err != nil {
+		l.kill()
+		return nil, fmt.Errorf("lab host %s: snapshot: %w", m.host.Name(), err)
+	}
+	return l, nil
+}
+
+// launch starts QEMU and ends it when the context does.
+func (m *machine) launch(ctx context.Context, more ...string) (*live, error) {
+	l := &live{output: new(console)}
+	p, err := startProcess(m.qemu.path, append(slices.Clone(m.args), more...), l.output)
+	if err != nil {
+		return nil, err
+	}
+	p.stop = context.AfterFunc(ctx, p.terminate)
+	l.process = p
+	return l, nil
+}
+
+func (m *machine) boot(ctx context.Context) (*live, error) {
+	l, err := m.launch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if l.hello, err = greet(l.channel); err != nil {
+		return nil, m.diagnose(ctx, l, err)
+	}
+	return l, nil
+}
+
+// save leaves a snapshot of a machine and lets it go on.
+func (l *live) save(s snapshot) error {
+	monitor, err := openMonitor(l.control)
+	if err != nil {
+		return err
+	}
+	temporary := s.state + ".new"
+	defer os.Remove(temporary)
+	if err := monitor.save(temporary); err != nil {
+		return err
+	}
+	hello, err := json.Marshal(l.hello)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, s.state); err != nil {
+		return err
+	}
+	directory, name := filepath.Split(s.hello)
+	if _, err := storeFile(directory, name, hello); err != nil {
+		return err
+	}
+	if err := prune(directory, snapshotSpace, s); err != nil {
+		return err
+	}
+	return monitor.resume()
+}
+
+func (m *machine) restore(ctx context.Context, s snapshot) (*live, error) {
+	hello, err := os.ReadFile(s.hello)
+	if err != nil {
+		return nil, err
+	}
+	l, err := m.launch(ctx, "-incoming", "defer")
+	if err != nil {
+		return nil, err
+	}
+	err = json.Unmarshal(hello, &l.hello)
+	if err == nil {
+		var monitor *monitor
+		if monitor, err = openMonitor(l.control); err == nil {
+			err = monitor.load(s.state)
+		}
+	}
+	if err != nil {
+		l.kill()
+		return nil, err
+	}
+	l.restored = true
+	return l, nil
+}
+
+// prune removes the snapshots used longest ago until what is left takes no
+// more than the given bytes. The one just made stays. A machine that is being
+// restored from one keeps its file, as any open file.
+func prune(directory string, space int64, keep snapshot) error {
+	type kept struct {
+		snapshot
+		used time.Time
+		size int64
+	}
+	notes, err := filepath.Glob(filepath.Join(directory, "*.json"))
+	if err != nil {
+		return err
+	}
+	var all []kept
+	var total int64
+	for _, note := range notes {
+		base := strings.TrimSuffix(note, ".json")
+		s := snapshot{state: base + ".state", hello: note, lock: base + ".lock"}
+		used, err := os.Stat(s.hello)
+		if err != nil {
+			continue // another process was quicker
+		}
+		state, err := os.Stat(s.state)
+		if err != nil {
+			continue
+		}
+		size := allocated(state)
+		total += size
+		if s != keep {
+			all = append(all, kept{s, used.ModTime(), size})
+		}
+	}
+	slices.SortFunc(all, func(a, b kept) int { return a.used.Compare(b.used) })
+	for _, s := range all {
+		if total <= space {
+			return nil
+		}
+		if err := s.remove(); err != nil {
+			return err
+		}
+		total -= s.size
+	}
+	return nil
+}
