@@ -178,7 +178,8 @@ type Outcome struct {
 	// Vector and SRR1 are the interrupt that L1 gets itself, where Did is
 	// Interrupted or an answer gives it one.
 	Vector, SRR1 uint64
-	// Answer is the rule's answer where there was a facility interrupt.
+	// Answer is the answer of Rule where there was a facility interrupt.
 	Answer Choice
+	Rule   Rule
 	State  State
 }

@@ -92,7 +92,7 @@ func unavailable(g *Generation, permitted *Permitted, out *Outcome, event *Event
 	if s.Structure[isapower.StateHFSCR]&bit != 0 {
 		rule++ // the rows are in pairs: off in V, on in V
 	}
-	out.Answer = g.rules[rule]
+	out.Rule, out.Answer = rule, g.rules[rule]
 	switch out.Answer {
 	case Forward:
 		s.Real[isapower.StateHFSCR] = isapower.WithCause(s.Real[isapower.StateHFSCR], event.Cause)

@@ -512,8 +512,21 @@ func choicesOf(r Rule) map[Choice]bool {
 		return set(ReturnReal, ReturnWritten)
 	case RuleLazy:
 		return set(LazyNone, LazyLinux, LazyAll)
+	case RuleLevel:
+		return set(StayPermitted, AreHidden)
 	case RuleDirectEmulated:
 		return set(Emulate)
 	}
 	return set(Forward, ForwardBare, Illegal, Program, Load, Emulate, FailCall, Impossible)
+}
+
+func TestLevel(t *testing.T) {
+	for name, want := range map[string]uint64{"7.2": 0x219f, "ideal": 0x019f} {
+		if got := mustFind(t, name).At(power10, isapower.Level207); got.Available != want || got.Emulated != isapower.MSGP {
+			t.Errorf("%s at 2.07: %+v, want %#x", name, got, want)
+		}
+	}
+	if got := mustFind(t, "ideal").At(power10, isapower.Level206); got.Available != isapower.FP|isapower.VECVSX || got.Emulated != 0 {
+		t.Errorf("ideal at 2.06: %+v", got)
+	}
 }
