@@ -66,9 +66,28 @@ func Baseline(captures []*Capture, policy *Policy) (*BaselineResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	if policy.IdentityOf != "" && !slices.ContainsFunc(captures, func(c *Capture) bool { return c.Name == policy.IdentityOf }) {
-		return nil, fmt.Errorf("--identity-of %s: is not one of the hosts", policy.IdentityOf)
+	if policy, err = policy.withIdentity(captures); err != nil {
+		return nil, err
 	}
+	return baseline(captures, policy, limits), nil
+}
+
+// withIdentity returns the policy with the host that IdentityOf names.
+func (p *Policy) withIdentity(captures []*Capture) (*Policy, error) {
+	if p.IdentityOf == "" {
+		return p, nil
+	}
+	named := slices.IndexFunc(captures, func(c *Capture) bool { return c.Name == p.IdentityOf })
+	if named < 0 {
+		return nil, fmt.Errorf("--identity-of %s: is not one of the hosts", p.IdentityOf)
+	}
+	with := *p
+	with.identity = captures[named]
+	return &with, nil
+}
+
+// baseline is Baseline with a policy that was made ready.
+func baseline(captures []*Capture, policy *Policy, limits *restriction) *BaselineResult {
 	var best *BaselineResult
 	for _, key := range commonSetups(captures) {
 		result := newMeeting(captures, key, policy, limits).settle()
@@ -83,7 +102,7 @@ func Baseline(captures []*Capture, policy *Policy) (*BaselineResult, error) {
 		best = noCommonSetup(captures)
 	}
 	best.notCaptured(captures)
-	return best, nil
+	return best
 }
 
 // commonSetups returns the keys of the setups that every host was captured in,

@@ -25,12 +25,10 @@ func ReadCapture(file string, data []byte) (*Capture, error) {
 			schema = true
 		case "captured":
 			r.occasion(&c.Captured)
-		case "host":
-			r.hostFacts(&c.Host)
-		case "setups":
-			r.list("setups", func() { r.capturedSetup(c) })
 		default:
-			r.unknownKey(key, "capture")
+			if !r.viewMember(c, key) {
+				r.unknownKey(key, "capture")
+			}
 		}
 	})
 	if err := r.finish(); err != nil {
@@ -43,6 +41,20 @@ func ReadCapture(file string, data []byte) (*Capture, error) {
 		return nil, &DocumentError{File: file, Message: "the capture has no setups"}
 	}
 	return c, nil
+}
+
+// viewMember reads a member that says what the host is, shows and takes, and
+// reports whether the key is one of those.
+func (r *documentReader) viewMember(c *Capture, key []byte) bool {
+	switch string(key) {
+	case "host":
+		r.hostFacts(&c.Host)
+	case "setups":
+		r.list("setups", func() { r.capturedSetup(c) })
+	default:
+		return false
+	}
+	return true
 }
 
 var readers = sync.Pool{New: func() any { return new(documentReader) }}

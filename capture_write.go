@@ -10,14 +10,18 @@ import (
 func (c *Capture) Marshal() []byte {
 	document := c.view()
 	document["schema"] = SchemaCapture
-	captured := members{}
-	put(captured, "at", c.Captured.At)
-	put(captured, "by", c.Captured.By)
-	put(captured, "source", c.Captured.Source)
-	if len(captured) > 0 {
+	if captured := c.Captured.members(); len(captured) > 0 {
 		document["captured"] = captured
 	}
 	return marshal(document)
+}
+
+func (o *Occasion) members() members {
+	m := members{}
+	put(m, "at", o.At)
+	put(m, "by", o.By)
+	put(m, "source", o.Source)
+	return m
 }
 
 // appendView appends what view digests are taken of.

@@ -259,14 +259,11 @@ func (m *meeting) settleIdentity(place int) uint64 {
 	if m.limits.vary[place] != 0 {
 		return 0
 	}
-	wanted, named := m.stances[0], false
-	for _, t := range m.stances {
-		if t.capture.Name == m.policy.IdentityOf {
-			wanted, named = t, true
-			break
-		}
+	wanted, named := m.stances[0].capture, m.policy.identity != nil
+	if named {
+		wanted = m.policy.identity
 	}
-	value := wanted.setup.View.Values[place]
+	value := wanted.Setups[0].View.Values[place]
 	other := slices.IndexFunc(m.stances, func(t *stance) bool { return t.setup.View.Values[place] != value })
 	if other < 0 {
 		return value
@@ -274,10 +271,10 @@ func (m *meeting) settleIdentity(place int) uint64 {
 	finding := Finding{
 		Verdict: No, Kind: KindIdentity, Register: arm64.Registers[place].Name, Means: meaning(arm64.Registers[place].Name, ""),
 		Who:  "settable with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS",
-		Mend: "--identity-of " + wanted.capture.Name,
+		Mend: "--identity-of " + wanted.Name,
 	}
-	for _, t := range []*stance{wanted, m.stances[other]} {
-		finding.Hosts = append(finding.Hosts, HostValue{Host: t.capture.Name, Value: identityText(place, t.setup.View.Values[place])})
+	for _, c := range []*Capture{wanted, m.stances[other].capture} {
+		finding.Hosts = append(finding.Hosts, HostValue{Host: c.Name, Value: identityText(place, c.Setups[0].View.Values[place])})
 	}
 	verdict, blocked := m.identitySettable(place, value)
 	switch {

@@ -19,6 +19,7 @@ type Policy struct {
 	// IdentityOf names the host whose MIDR_EL1, REVIDR_EL1 and AIDR_EL1 every
 	// VM is given.
 	IdentityOf string
+	identity   *Capture // that host
 	// Allow names, by register, the only fields that may show anything; all
 	// others of that register go to their lowest value. An allow-mask is not a
 	// maximum: Restrict is.

@@ -44,13 +44,14 @@ type Test struct {
 // Registers.
 func (c Condition) Holds(values *[NumRegisters]uint64) bool {
 	return slices.ContainsFunc(c, func(all []Test) bool {
-		return !slices.ContainsFunc(all, func(t Test) bool { return !t.holds(values) })
+		return !slices.ContainsFunc(all, func(t Test) bool { return !t.Holds(values[t.Register]) })
 	})
 }
 
-func (t Test) holds(values *[NumRegisters]uint64) bool {
+// Holds evaluates the test on a value of its register.
+func (t Test) Holds(register uint64) bool {
 	field := &Registers[t.Register].Fields[t.Field]
-	value, want := int64(field.Get(values[t.Register])), int64(t.Value)
+	value, want := int64(field.Get(register)), int64(t.Value)
 	if t.Signed {
 		shift := 64 - field.Width
 		value = value << shift >> shift

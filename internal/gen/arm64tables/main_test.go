@@ -30,8 +30,8 @@ func TestSourceErrorsNameTheLine(t *testing.T) {
 	for source, want := range map[string]string{
 		"3:0 X lower 0": "registers.txt:1: a field before any register",
 		"register A S3_0_C0_C1_0 vm\n  3:0 X lower 0\n  3:2 Y lower 0": "registers.txt:3: A.Y overlaps another field",
-		"register A S3_0_C0_C1_0 moon":                                  "registers.txt:1: scope moon: want vm, vcpu or hardware",
-		"register A S3_0_C0_C1_0 vm\n  3:0 X sideways 0":                "registers.txt:2: field X: bits, order or safe value do not read",
+		"register A S3_0_C0_C1_0 moon":                                 "registers.txt:1: scope moon: want vm, vcpu or hardware",
+		"register A S3_0_C0_C1_0 vm\n  3:0 X sideways 0":               "registers.txt:2: field X: bits, order or safe value do not read",
 	} {
 		if _, err := parseRegisters([]byte(source)); err == nil || err.Error() != want {
 			t.Errorf("%q: %v, want %s", source, err, want)

@@ -1,0 +1,178 @@
+package guise
+
+import (
+	"fmt"
+
+	"github.com/guise-project/guise/isa"
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
+)
+
+// Difference is a field or register that two hosts show differently.
+type Difference struct {
+	Register, Field string
+	A, B            string
+	// More is the host that gives a guest more: "a", "b", or "" where the two
+	// do not compare.
+	More string
+	// Who can change it, and what it means in a guest.
+	Who, Means string
+}
+
+// Name gives the object: ID_AA64PFR0_EL1.SVE.
+func (d *Difference) Name() string {
+	if d.Field == "" {
+		return d.Register
+	}
+	return d.Register + "." + d.Field
+}
+
+// DiffResult is how two hosts differ in one setup.
+type DiffResult struct {
+	Setup       string
+	Differences []Difference
+	// OnlyA and OnlyB are the registers that only one host lists; nil where a
+	// list is not known.
+	OnlyA, OnlyB []arm64.ID
+	ListsKnown   bool
+	// AToB and BToA say whether a VM that uses everything one host offers could
+	// move to the other.
+	AToB, BToA HostVerdict
+	NotKnown   []string
+}
+
+// Same reports whether the hosts show a guest the same.
+func (d *DiffResult) Same() bool {
+	return len(d.Differences) == 0 && len(d.OnlyA) == 0 && len(d.OnlyB) == 0
+}
+
+// Diff compares two hosts in the richest setup that both were captured in. It
+// fails where there is none.
+func Diff(a, b *Capture) (*DiffResult, error) {
+	keys := commonSetups([]*Capture{a, b})
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%s and %s: no setup was captured on both; capture them with the same version of guise", a.Name, b.Name)
+	}
+	result := &DiffResult{Setup: keys[0]}
+	from, to := newStance(a, a.Setup(keys[0])), newStance(b, b.Setup(keys[0]))
+	for place := range arm64.Registers {
+		if !leftToVMM(place) {
+			result.compare(place, from, to)
+		}
+	}
+	if from.setup.Listed != nil && to.setup.Listed != nil {
+		result.ListsKnown = true
+		result.OnlyA = without(from.setup.Listed, to.setup.Listed)
+		result.OnlyB = without(to.setup.Listed, from.setup.Listed)
+	}
+	var err error
+	if result.AToB, err = move(a, b, keys[0]); err != nil {
+		return nil, err
+	}
+	if result.BToA, err = move(b, a, keys[0]); err != nil {
+		return nil, err
+	}
+	both, err := Baseline([]*Capture{a, b}, nil)
+	if err != nil {
+		return nil, err
+	}
+	result.NotKnown = both.NotKnown
+	return result, nil
+}
+
+// move judges whether a VM that uses everything one host offers in a setup
+// could go to another.
+func move(from, to *Capture, key string) (HostVerdict, error) {
+	only := *from
+	only.Setups = []CapturedSetup{*from.Setup(key)}
+	result, err := Baseline([]*Capture{&only}, nil)
+	if err != nil {
+		return HostVerdict{}, err
+	}
+	if result.Contract == nil {
+		return HostVerdict{Host: to.Name, Verdict: result.Verdict, Findings: result.Findings}, nil
+	}
+	return Check(result.Contract, to, VMMNone), nil
+}
+
+// compare adds the differences of one register.
+func (d *DiffResult) compare(place int, a, b *stance) {
+	register := &arm64.Registers[place]
+	inA, inB := a.setup.View.Present.Has(place), b.setup.View.Present.Has(place)
+	va, vb := a.setup.View.Values[place], b.setup.View.Values[place]
+	switch {
+	case inA != inB:
+		d.Differences = append(d.Differences, Difference{
+			Register: register.Name, A: presentText(place, va, inA), B: presentText(place, vb, inB), Means: meaning(register.Name, ""),
+		})
+		return
+	case !inA || va == vb:
+		return
+	case register.Whole:
+		who := "nobody"
+		if _, free := a.mayTake().Rest(place); free {
+			who = "a VMM"
+		}
+		if a.setup.Offers == nil || b.setup.Offers == nil {
+			who = "not known"
+		}
+		d.Differences = append(d.Differences, Difference{
+			Register: register.Name, A: registerText(place, va), B: registerText(place, vb), Who: who, Means: meaning(register.Name, ""),
+		})
+		return
+	}
+	first, end := arm64.SlotsOf(place)
+	for slot := first; slot < end; slot++ {
+		_, field := arm64.Slots[slot].Describe()
+		fa, fb := field.Get(va), field.Get(vb)
+		if fa != fb {
+			d.Differences = append(d.Differences, Difference{
+				Register: register.Name, Field: field.Name, A: valueText(field, fa), B: valueText(field, fb),
+				More: more(field, fa, fb), Who: whoBetween(slot, a, b), Means: meaning(register.Name, field.Name),
+			})
+		}
+	}
+	if rest := arm64.RestMask(place); (va^vb)&rest != 0 {
+		d.Differences = append(d.Differences, Difference{
+			Register: register.Name, A: registerText(place, va&rest), B: registerText(place, vb&rest), Who: "nobody", Means: "bits outside the fields that have sets",
+		})
+	}
+}
+
+func presentText(place int, value uint64, present bool) string {
+	if !present {
+		return "-"
+	}
+	return registerText(place, value)
+}
+
+// more says which of two values gives a guest more.
+func more(field *isa.Field, a, b uint64) string {
+	order := field.Compare(a, b)
+	switch {
+	case field.Order == isa.Exact || field.Order == isa.HigherOrZero || order == 0:
+		return ""
+	case (order > 0) != (field.Order == isa.Higher):
+		return "a"
+	}
+	return "b"
+}
+
+// whoBetween says who can make two hosts equal in a field.
+func whoBetween(slot int, a, b *stance) string {
+	switch {
+	case a.certain.Set(slot)&b.certain.Set(slot) != 0:
+		return "a VMM"
+	case a.mayTake().Set(slot)&b.mayTake().Set(slot) != 0:
+		return "not known"
+	}
+	if since, ok := kernel.WritableSince(slot); ok {
+		for _, t := range []*stance{a, b} {
+			version, err := kernel.ParseVersion(t.capture.Host.Kernel)
+			if in, known := since.In(version); err == nil && known && !in {
+				return "Linux " + since.String() + " and later"
+			}
+		}
+	}
+	return "nobody"
+}

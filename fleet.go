@@ -1,0 +1,96 @@
+package guise
+
+import (
+	"slices"
+	"strings"
+)
+
+// MarshalFleet writes many captures as one document that stores each distinct
+// view once; equal fleets give equal bytes. Captures keep their names.
+func MarshalFleet(captures []*Capture) []byte {
+	views := members{}
+	hosts := make([]members, 0, len(captures))
+	for _, c := range captures {
+		digest := c.ViewDigest()
+		if views[digest] == nil {
+			views[digest] = c.view()
+		}
+		host := members{"name": c.Name, "view": digest}
+		if captured := c.Captured.members(); len(captured) > 0 {
+			host["captured"] = captured
+		}
+		hosts = append(hosts, host)
+	}
+	slices.SortStableFunc(hosts, func(a, b members) int { return strings.Compare(a["name"].(string), b["name"].(string)) })
+	return marshal(members{"schema": SchemaFleet, "hosts": hosts, "views": views})
+}
+
+// ReadFleet reads a fleet document. Captures with the same view share it and
+// must not be changed. File names the document in errors, which are
+// *DocumentError.
+func ReadFleet(file string, data []byte) ([]*Capture, error) {
+	r := readers.Get().(*documentReader)
+	defer readers.Put(r)
+	r.reset(file, data)
+	var captures []*Capture
+	digests := map[*Capture]string{}
+	views := map[string]*Capture{}
+	schema := false
+	r.object("fleet", func(key []byte) {
+		switch string(key) {
+		case "schema":
+			r.schema(SchemaFleet)
+			schema = true
+		case "hosts":
+			r.list("hosts", func() {
+				c := &Capture{}
+				r.object("host", func(key []byte) {
+					switch string(key) {
+					case "name":
+						c.Name = string(r.text("name"))
+					case "view":
+						digests[c] = string(r.text("view"))
+					case "captured":
+						r.occasion(&c.Captured)
+					default:
+						r.unknownKey(key, "host")
+					}
+				})
+				captures = append(captures, c)
+			})
+		case "views":
+			r.object("views", func(digest []byte) {
+				view := &Capture{}
+				views[string(digest)] = view
+				r.object("view", func(key []byte) {
+					if !r.viewMember(view, key) {
+						r.unknownKey(key, "view")
+					}
+				})
+			})
+		default:
+			r.unknownKey(key, "fleet")
+		}
+	})
+	if err := r.finish(); err != nil {
+		return nil, err
+	}
+	if !schema {
+		return nil, &DocumentError{File: file, Message: "no schema; want " + SchemaFleet}
+	}
+	seen := map[string]bool{}
+	for _, c := range captures {
+		view := views[digests[c]]
+		switch {
+		case view == nil:
+			return nil, &DocumentError{File: file, Message: "host " + c.Name + ": its view " + digests[c] + " is not in the document"}
+		case len(view.Setups) == 0:
+			return nil, &DocumentError{File: file, Message: "view " + digests[c] + ": has no setups"}
+		case c.Name == "" || seen[c.Name]:
+			return nil, &DocumentError{File: file, Message: "host " + c.Name + ": want a name of its own"}
+		}
+		seen[c.Name] = true
+		c.Host, c.Setups = view.Host, view.Setups
+	}
+	return captures, nil
+}

@@ -1,0 +1,95 @@
+package guise
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// Mended is a change of the policy under which the hosts have a contract.
+type Mended struct {
+	// Flags are what to add to the command line.
+	Flags []string
+	// Varies are the fields left to each host, REGISTER.FIELD.
+	Varies []string
+	// IdentityOf is the host whose identity every VM is given, "" for none.
+	IdentityOf string
+	Result     *BaselineResult
+}
+
+// Mend looks for the least change of the policy that gives the hosts a
+// contract: leave to each host the fields that nobody can change, and give
+// every VM the identity of one host. It returns nil where that does not help.
+func Mend(captures []*Capture, policy *Policy, result *BaselineResult) (*Mended, error) {
+	if result.Verdict != No {
+		return nil, nil
+	}
+	changed := Policy{}
+	if policy != nil {
+		changed = *policy
+	}
+	mended := &Mended{}
+	identity := false
+	for i := range result.Findings {
+		switch f := &result.Findings[i]; {
+		case f.Kind == KindIdentity:
+			identity = true
+		case f.Kind == KindFixed && f.Verdict == No && f.Register != "DCZID_EL0":
+			mended.Varies = append(mended.Varies, f.Name())
+		}
+	}
+	changed.Vary = slices.Concat(changed.Vary, mended.Varies)
+	candidates := []string{changed.IdentityOf}
+	if identity && changed.IdentityOf == "" {
+		candidates = identities(captures)
+	}
+	for _, candidate := range candidates {
+		changed.IdentityOf = candidate
+		again, err := Baseline(captures, &changed)
+		if err != nil {
+			return nil, err
+		}
+		if again.Verdict == Yes {
+			mended.Result = again
+			mended.Flags = varyFlags(mended.Varies)
+			if identity && candidate != "" {
+				mended.IdentityOf = candidate
+				mended.Flags = append(mended.Flags, "--identity-of "+candidate)
+			}
+			return mended, nil
+		}
+	}
+	return nil, nil
+}
+
+// identities returns the first host of each identity.
+func identities(captures []*Capture) []string {
+	type identity struct{ midr, revidr uint64 }
+	seen := map[identity]bool{}
+	var names []string
+	for _, c := range captures {
+		values := &c.Setups[0].View.Values
+		if id := (identity{values[arm64.MIDREL1], values[arm64.REVIDREL1]}); !seen[id] {
+			seen[id] = true
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// varyFlags writes fields as --vary takes them: one flag for each register.
+func varyFlags(names []string) []string {
+	var flags []string
+	var last string
+	for _, name := range names {
+		register, field, dotted := strings.Cut(name, ".")
+		if dotted && register == last {
+			flags[len(flags)-1] += "," + field
+			continue
+		}
+		flags = append(flags, "--vary "+name)
+		last = register
+	}
+	return flags
+}
