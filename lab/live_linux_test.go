@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/guise-project/guise/internal/testenv"
 	"github.com/guise-project/guise/lab"
 	"github.com/guise-project/guise/lab/labtest"
 )
@@ -152,7 +153,7 @@ func TestLiveFailuresAreTyped(t *testing.T) {
 			_, err := lab.Run(t.Context(), test.host, demo(t, test.demo))
 			var missing *lab.MissingError
 			if errors.As(err, &missing) {
-				labtest.Missing(t, "%v (%s)", missing, missing.Hint)
+				testenv.Missing(t, "%v (%s)", missing, missing.Hint)
 			}
 			if !errors.Is(err, test.want) {
 				t.Fatalf("got %v, want %v", err, test.want)

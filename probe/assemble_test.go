@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/guise-project/guise/internal/testenv"
 	"github.com/guise-project/guise/isa/arm64"
 	"golang.org/x/arch/arm64/arm64asm"
 )
@@ -95,8 +96,8 @@ var assembled = []struct {
 // assembleGNU assembles lines with binutils and returns one word a line.
 func assembleGNU(t *testing.T, march string, lines []string) []uint32 {
 	t.Helper()
-	as := requireTool(t, "binutils-aarch64-linux-gnu", "aarch64-linux-gnu-as")
-	objcopy := requireTool(t, "binutils-aarch64-linux-gnu", "aarch64-linux-gnu-objcopy")
+	as := testenv.Tool(t, "binutils-aarch64-linux-gnu", "aarch64-linux-gnu-as")
+	objcopy := testenv.Tool(t, "binutils-aarch64-linux-gnu", "aarch64-linux-gnu-objcopy")
 	object := filepath.Join(t.TempDir(), "object")
 	run(t, as, "-march="+march, "-o", object, write(t, "source.s", []byte(strings.Join(lines, "\n")+"\n")))
 	binaryFile := filepath.Join(t.TempDir(), "binary")
@@ -110,7 +111,7 @@ var encodingPattern = regexp.MustCompile(`encoding: \[([^\]]*)\]`)
 // word a line. It must be new enough for the extensions of Armv9.6.
 func assembleLLVM(t *testing.T, lines []string) []uint32 {
 	t.Helper()
-	mc := requireTool(t, "llvm-22", "llvm-mc-23", "llvm-mc-22", "llvm-mc-21")
+	mc := testenv.Tool(t, "llvm-22", "llvm-mc-23", "llvm-mc-22", "llvm-mc-21")
 	out := run(t, mc, "-triple=aarch64", "-mattr=+all", "-show-encoding", write(t, "source.s", []byte(strings.Join(lines, "\n")+"\n")))
 	var encoded []uint32
 	for _, match := range encodingPattern.FindAllSubmatch(out, -1) {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/guise-project/guise/internal/testenv"
 )
 
 // bareMetal runs an image without KVM, on QEMU's virt machine: the guest's
@@ -21,7 +23,7 @@ import (
 // letter.
 func bareMetal(t testing.TB, image *Image, machine, cpu string) (memory []byte, letter byte) {
 	t.Helper()
-	qemu := requireTool(t, "qemu-system-arm", "qemu-system-aarch64")
+	qemu := testenv.Tool(t, "qemu-system-arm", "qemu-system-aarch64")
 	// Not t.TempDir: the path of a socket is at most 107 bytes long.
 	dir, err := os.MkdirTemp("", "probe")
 	if err != nil {

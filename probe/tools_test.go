@@ -9,22 +9,6 @@ import (
 	"testing"
 )
 
-// requireTool returns the path of the first tool there is. Where there is
-// none the test cannot run: under CI that is a failure.
-func requireTool(t testing.TB, pkg string, names ...string) string {
-	t.Helper()
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("none of %q is installed (package %s); this test must run under CI", names, pkg)
-	}
-	t.Skipf("cannot run: none of %q is installed (package %s)", names, pkg)
-	return ""
-}
-
 // run executes a tool and returns its standard output.
 func run(t testing.TB, tool string, args ...string) []byte {
 	t.Helper()

@@ -16,22 +16,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/guise-project/guise/internal/testenv"
 	"github.com/guise-project/guise/lab"
 	"github.com/guise-project/guise/lab/guest"
 )
 
 // Inside reports whether the test runs in a host of the lab.
 func Inside() bool { return os.Getenv(guest.HostVariable) != "" }
-
-// Missing says that something is not here: the test fails under CI and is
-// skipped elsewhere.
-func Missing(t testing.TB, format string, arguments ...any) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("must run under CI: "+format, arguments...)
-	}
-	t.Skipf("not run: "+format, arguments...)
-}
 
 // Run runs a job on a host and fails the test where the host fails. A job that
 // exits with another status than 0 is returned like any other.
@@ -40,7 +31,7 @@ func Run(t testing.TB, h lab.Host, job lab.Job) lab.Result {
 	result, err := lab.Run(t.Context(), h, job)
 	var missing *lab.MissingError
 	if errors.As(err, &missing) {
-		Missing(t, "%v (%s)", missing, missing.Hint)
+		testenv.Missing(t, "%v (%s)", missing, missing.Hint)
 	}
 	if err != nil {
 		t.Fatal(err)
