@@ -1,0 +1,165 @@
+package guise
+
+import (
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/guise-project/guise/probe"
+)
+
+// Marshal writes the proof as a document; equal proofs give equal bytes.
+func (p *Proof) Marshal() []byte {
+	setup := members{}
+	appendSetup(setup, &p.Setup)
+	document := members{"schema": SchemaProof, "setup": setup, "verdict": p.Verdict().String()}
+	put(document, "contract", p.Contract)
+	put(document, "view", p.View)
+	if made := p.Made.members(); len(made) > 0 {
+		document["captured"] = made
+	}
+	if host := p.Host.members(); len(host) > 0 {
+		document["host"] = host
+	}
+	if p.Trace != nil {
+		document["trace"] = p.Trace
+	}
+	findings := make([]members, len(p.Findings))
+	for i := range p.Findings {
+		findings[i] = p.Findings[i].members()
+	}
+	document["findings"] = findings
+	return marshal(document)
+}
+
+// members writes a finding.
+func (f *Finding) members() members {
+	m := members{"verdict": f.Verdict.String(), "kind": string(f.Kind), "register": f.Register}
+	for key, value := range f.texts() {
+		put(m, key, *value)
+	}
+	var hosts []members
+	for _, h := range f.Hosts {
+		host := members{"host": h.Host, "value": h.Value}
+		put(host, "takes", h.Takes)
+		hosts = append(hosts, host)
+	}
+	if hosts != nil {
+		m["hosts"] = hosts
+	}
+	return m
+}
+
+// texts are the members of a finding that are left out where there is nothing
+// to say.
+func (f *Finding) texts() map[string]*string {
+	return map[string]*string{
+		"field": &f.Field, "wanted": &f.Wanted, "who": &f.Who, "means": &f.Means, "mend": &f.Mend, "rests": &f.Rests,
+	}
+}
+
+// ReadProof reads a proof. File names the document in errors, which are
+// *DocumentError. It is safe for concurrent use.
+func ReadProof(file string, data []byte) (*Proof, error) {
+	r := readers.Get().(*documentReader)
+	defer readers.Put(r)
+	r.reset(file, data)
+	p := &Proof{Name: file}
+	schema, verdict := false, ""
+	r.object("proof", func(key []byte) {
+		switch string(key) {
+		case "schema":
+			r.schema(SchemaProof)
+			schema = true
+		case "captured":
+			r.occasion(&p.Made)
+		case "contract":
+			p.Contract = string(r.text("contract"))
+		case "view":
+			p.View = string(r.text("view"))
+		case "setup":
+			r.object("setup", func(key []byte) { r.setupMember(&p.Setup, key) })
+		case "host":
+			r.hostFacts(&p.Host)
+		case "trace":
+			p.Trace = r.trace()
+		case "findings":
+			r.list("findings", func() { p.Findings = append(p.Findings, r.finding()) })
+		case "verdict":
+			verdict = string(r.text("verdict"))
+		default:
+			r.unknownKey(key, "proof")
+		}
+	})
+	if err := r.finish(); err != nil {
+		return nil, err
+	}
+	if !schema {
+		return nil, &DocumentError{File: file, Message: "want a proof with its schema, " + SchemaProof}
+	}
+	if verdict != p.Verdict().String() {
+		return nil, &DocumentError{File: file, Message: "verdict: the findings amount to " + p.Verdict().String() + ", there is " + verdict}
+	}
+	return p, nil
+}
+
+// trace reads what a guest saw.
+func (r *documentReader) trace() *probe.Trace {
+	value := r.value()
+	if r.err != nil {
+		return nil
+	}
+	trace := &probe.Trace{}
+	if err := json.Unmarshal(value, trace, jsontext.AllowDuplicateNames(false)); err != nil {
+		r.fail("trace: %v", err)
+		return nil
+	}
+	return trace
+}
+
+// finding reads one finding.
+func (r *documentReader) finding() (f Finding) {
+	texts := f.texts()
+	r.object("finding", func(key []byte) {
+		if text, ok := texts[string(key)]; ok {
+			*text = string(r.text(string(key)))
+			return
+		}
+		switch string(key) {
+		case "verdict":
+			word := string(r.text("verdict"))
+			place := slices.Index(verdictNames[:], word)
+			if place < 0 {
+				r.fail("verdict: %q: want yes, no or unknown", word)
+				return
+			}
+			f.Verdict = Verdict(place)
+		case "kind":
+			f.Kind = Kind(r.text("kind"))
+		case "register":
+			f.Register = string(r.text("register"))
+		case "hosts":
+			r.list("hosts", func() { f.Hosts = append(f.Hosts, r.hostValue()) })
+		default:
+			r.unknownKey(key, "finding")
+		}
+	})
+	return f
+}
+
+func (r *documentReader) hostValue() (h HostValue) {
+	r.object("host", func(key []byte) {
+		switch string(key) {
+		case "host":
+			h.Host = string(r.text("host"))
+		case "value":
+			h.Value = string(r.text("value"))
+		case "takes":
+			h.Takes = string(r.text("takes"))
+		default:
+			r.unknownKey(key, "host")
+		}
+	})
+	return h
+}

@@ -1,0 +1,72 @@
+package guise
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/guise-project/guise/probe"
+)
+
+func proofForTest() *Proof {
+	program := probe.FeatureSpace()
+	trace := probe.NewTrace(program)
+	for i := range trace.Records {
+		trace.Records[i].Outcome = probe.Exception
+		trace.Records[i].Syndrome = 1 << 25
+	}
+	return &Proof{
+		Name:     "p.json",
+		Made:     Occasion{At: "2026-11-21T00:00:00Z", By: "guise test"},
+		Contract: "sha256:00",
+		View:     "sha256:01",
+		Setup:    Setup{Features: []Feature{FeaturePMU}, VGIC: 3},
+		Host:     HostFacts{Kernel: "7.2.12", PageSize: 4096, CPUs: []HostCPU{{MIDR: 1, Count: 2}}},
+		Trace:    trace,
+		Findings: []Finding{
+			{Verdict: No, Kind: KindShown, Register: "ID_AA64PFR0_EL1", Field: "GIC", Wanted: "0",
+				Hosts: []HostValue{{Host: "kvm", Value: "1"}}, Who: "nobody", Means: "more", Mend: "a setup with a vGICv3", Rests: "a guest looked"},
+			{Verdict: Yes, Kind: KindService, Register: "STD_BMAP"},
+		},
+	}
+}
+
+func TestProofDocument(t *testing.T) {
+	p := proofForTest()
+	data := p.Marshal()
+	back, err := ReadProof("p.json", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(back, p) {
+		t.Errorf("read back as\n%+v, want\n%+v", back, p)
+	}
+	if again := back.Marshal(); !bytes.Equal(again, data) {
+		t.Error("the same proof gave other bytes")
+	}
+	if p.Verdict() != No {
+		t.Errorf("verdict %v with a finding that says no", p.Verdict())
+	}
+}
+
+func TestProofDocumentErrors(t *testing.T) {
+	good := string(proofForTest().Marshal())
+	for name, row := range map[string]struct{ old, replacement, want string }{
+		"schema":   {SchemaProof, SchemaCapture, "want guise/proof/v1"},
+		"verdict":  {"\"verdict\": \"no\",\n  \"view\"", "\"verdict\": \"yes\",\n  \"view\"", "amount to no"},
+		"finding":  {"\"kind\": \"shown\"", "\"kynd\": \"shown\"", "kynd"},
+		"word":     {"\"verdict\": \"yes\"", "\"verdict\": \"maybe\"", "want yes, no or unknown"},
+		"trace":    {"\"outcome\": \"exception\"", "\"outcome\": \"explosion\"", "trace"},
+		"unknown":  {"\"setup\"", "\"setups\"", "setups"},
+		"too soon": {"\n}\n", "", "too early"},
+	} {
+		if !strings.Contains(good, row.old) {
+			t.Fatalf("%s: %q is not in the document", name, row.old)
+		}
+		_, err := ReadProof("p.json", []byte(strings.Replace(good, row.old, row.replacement, 1)))
+		if err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: %v, want an error with %q", name, err, row.want)
+		}
+	}
+}
