@@ -169,3 +169,31 @@ func TestWide(t *testing.T) {
 		t.Error("512 bits fitted into 64")
 	}
 }
+
+// TestPrograms has a guest run every probe program there is.
+func TestPrograms(t *testing.T) {
+	host := openHost(t)
+	machine, err := host.NewVM(t.Context(), guise.Setup{}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer machine.Close()
+	for _, program := range []*probe.Program{probe.FeatureSpace(), probe.Hardware(), probe.ServiceCalls(), probe.Writes(), probe.Instructions()} {
+		trace, err := machine.Run(t.Context(), 0, program)
+		if err != nil {
+			t.Errorf("%s: %v", program.Name, err)
+			continue
+		}
+		completed := 0
+		for i := range trace.Records {
+			switch record := &trace.Records[i]; record.Outcome {
+			case probe.Completed:
+				completed++
+			case probe.Exception:
+			default:
+				t.Errorf("%s: %v %s: %v", program.Name, record.Kind, record.Name, record.Outcome)
+			}
+		}
+		t.Logf("%s: %d of %d operations completed", program.Name, completed, len(trace.Records))
+	}
+}

@@ -1,0 +1,29 @@
+package kvm
+
+import (
+	"testing"
+
+	"github.com/guise-project/guise/lab"
+	"github.com/guise-project/guise/lab/labtest"
+)
+
+// TestOnKernels runs this package's tests on real kernels.
+func TestOnKernels(t *testing.T) {
+	if labtest.Inside() {
+		return
+	}
+	for _, host := range []lab.Host{
+		{Kernel: "5.10", CPU: "neoverse-n1"},
+		{Kernel: "6.1", CPU: "neoverse-v1"},
+		{Kernel: "6.12", CPU: "max"},
+		{Kernel: "6.18", CPU: "a64fx"},
+		{Kernel: "7.2", CPU: "cortex-a53"},
+		{Kernel: "7.2", CPU: "neoverse-v1", Append: []string{"kvm-arm.mode=protected"}},
+		{Kernel: "7.2", CPU: "max", Options: []string{"mte=on"}, Append: []string{"kvm-arm.mode=nested"}},
+	} {
+		t.Run(host.Name(), func(t *testing.T) {
+			t.Parallel()
+			labtest.RunPackage(t, host)
+		})
+	}
+}
