@@ -63,6 +63,7 @@ func (e *hintedError) Unwrap() error { return e.err }
 type commandLine struct {
 	Capture captureCommand `cmd:"" group:"see" help:"Find what KVM on this host can give a guest."`
 	Lab     labCommand     `cmd:"" group:"kernels" help:"Real kernels under QEMU."`
+	Model   modelCommand   `cmd:"" group:"kernels" help:"Ask the reference models, without a kernel."`
 	Version versionCommand `cmd:"" group:"about" help:"Print the version."`
 }
 

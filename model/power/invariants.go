@@ -54,6 +54,10 @@ func Violations(g *Generation, permitted Permitted, before *State, event Event, 
 			note("I6", "L1 wrote %#x and reads %#x", written, seen)
 		}
 	}
+	if facility := event.Kind == Use || event.Kind == Unavailable; facility && out.Did == Returned && out.R3 < 0 &&
+		written&isapower.CauseBit(event.Cause) != 0 && !before.swapped() {
+		note("I6", "H_ENTER_NESTED fails for cause %d, which L1 had turned on", event.Cause)
+	}
 	if !out.State.Running {
 		return found
 	}

@@ -231,7 +231,7 @@ func TestWhichInvariantsGenerationsBreak(t *testing.T) {
 		"ideal":             "",
 		"ideal-forward-off": "",
 		"ideal-bare":        "I1 I2 I6 twin",
-		"ideal-fail":        "twin",
+		"ideal-fail":        "I6 twin",
 	}
 	for i := range Generations {
 		g := &Generations[i]
