@@ -1,0 +1,196 @@
+package lint
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/build/constraint"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Rule is one rule of the house. Check returns a line for each breach: the
+// place first, then what is wanted.
+type Rule struct {
+	Name  string
+	Check func(*Tree) []string
+}
+
+// Rules is every rule.
+var Rules = []Rule{
+	{"packages import only downwards", importDirections},
+	{"pure packages are pure", purity},
+	{"unsafe is in files that say so", unsafeFiles},
+	{"tests are skipped in one place", skips},
+	{"files are short", lengths},
+	{"generated files say so", generatedFiles},
+	{"nothing names a machine or a registry", names},
+}
+
+func importDirections(t *Tree) (breaches []string) {
+	for _, f := range t.Files {
+		if f.Go == nil || f.Test() || slices.ContainsFunc(testOnly, func(d string) bool { return below(f.Directory(), d) }) {
+			continue
+		}
+		room := roomOf(f.Directory())
+		if room < 0 {
+			breaches = append(breaches, fmt.Sprintf("%s: %s is in no room; add it to the table in internal/lint and to CONTRIBUTING.md", f.Path, f.Directory()))
+			continue
+		}
+		f.imports(func(spec *ast.ImportSpec, path string) {
+			directory, own := strings.CutPrefix(path, Module+"/")
+			if path == Module {
+				directory, own = ".", true
+			}
+			switch {
+			case !own:
+			case slices.ContainsFunc(testOnly, func(d string) bool { return below(directory, d) }):
+				breaches = append(breaches, fmt.Sprintf("%s: imports %s, which is for tests", t.at(spec), directory))
+			case roomOf(directory) > room:
+				breaches = append(breaches, fmt.Sprintf("%s: %s imports %s, which stands below it", t.at(spec), Rooms[room].Path, directory))
+			}
+		})
+	}
+	return breaches
+}
+
+func purity(t *Tree) (breaches []string) {
+	for _, f := range t.Files {
+		room := roomOf(f.Directory())
+		if f.Go == nil || f.Test() || room < 0 || !Rooms[room].Pure {
+			continue
+		}
+		f.imports(func(spec *ast.ImportSpec, path string) {
+			if path == "syscall" && slices.Contains(errnos, Rooms[room].Path) {
+				return
+			}
+			if slices.ContainsFunc(unwantedInPure, func(unwanted string) bool { return below(path, unwanted) }) {
+				breaches = append(breaches, fmt.Sprintf("%s: %s is pure and imports %s", t.at(spec), Rooms[room].Path, path))
+			}
+		})
+		if platform := platformOf(f); platform != "" {
+			breaches = append(breaches, fmt.Sprintf("%s: %s is pure and this file is for %s only", f.Path, Rooms[room].Path, platform))
+		}
+	}
+	return breaches
+}
+
+// platforms are the words in file names that tie a file to a platform. A room
+// named arm64 or power has none of them in its file names either.
+var platforms = []string{"linux", "darwin", "windows", "js", "amd64", "arm64", "ppc64le", "wasm", "unix", "other"}
+
+// platformOf returns what ties a file to a platform, "" where nothing does.
+func platformOf(f *File) string {
+	words := strings.Split(strings.TrimSuffix(path.Base(f.Path), ".go"), "_")
+	if last := words[len(words)-1]; len(words) > 1 && slices.Contains(platforms, last) {
+		return last
+	}
+	for _, group := range f.Go.Comments {
+		for _, comment := range group.List {
+			if comment.Pos() < f.Go.Package && constraint.IsGoBuild(comment.Text) {
+				return strings.TrimPrefix(comment.Text, "//go:build ")
+			}
+		}
+	}
+	return ""
+}
+
+func unsafeFiles(t *Tree) (breaches []string) {
+	for _, f := range t.Files {
+		f.imports(func(spec *ast.ImportSpec, path string) {
+			base := strings.TrimSuffix(strings.TrimSuffix(f.Path, ".go"), "_test")
+			if path == "unsafe" && !strings.HasSuffix(base, "_unsafe") {
+				breaches = append(breaches, fmt.Sprintf("%s: imports unsafe; want a file whose name ends in _unsafe.go", t.at(spec)))
+			}
+		})
+	}
+	return breaches
+}
+
+// skips finds tests that skip themselves, or do less in a hurry.
+func skips(t *Tree) (breaches []string) {
+	for _, f := range t.Files {
+		testing := false
+		f.imports(func(_ *ast.ImportSpec, path string) { testing = testing || path == "testing" })
+		if !testing || below(f.Directory(), "internal/testenv") {
+			continue
+		}
+		ast.Inspect(f.Go, func(node ast.Node) bool {
+			call, ok := node.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			selector, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			on, _ := selector.X.(*ast.Ident)
+			switch name := selector.Sel.Name; {
+			case name == "Skip" || name == "Skipf" || name == "SkipNow":
+				breaches = append(breaches, fmt.Sprintf("%s: %s in a test; want testenv.Missing, which fails under CI", t.at(call), name))
+			case name == "Short" && on != nil && on.Name == "testing":
+				breaches = append(breaches, fmt.Sprintf("%s: testing.Short: a test does the same each time", t.at(call)))
+			}
+			return true
+		})
+	}
+	return breaches
+}
+
+// longest is the most lines of a file that people read.
+const longest = 500
+
+// readByPeople are the files that the length counts for; tables in text, JSON
+// and what other projects wrote are data.
+var readByPeople = []string{".go", ".md", ".sh", ".bash"}
+
+func lengths(t *Tree) (breaches []string) {
+	for _, f := range t.Files {
+		if slices.Contains(readByPeople, path.Ext(f.Path)) && !f.Generated() && f.Lines() > longest {
+			breaches = append(breaches, fmt.Sprintf("%s: %d lines; want at most %d: split it on a seam that has a name", f.Path, f.Lines(), longest))
+		}
+	}
+	return breaches
+}
+
+// generatedLine is what go generate's programs begin a file with
+// (https://go.dev/s/generatedcode).
+var generatedLine = regexp.MustCompile(`^// Code generated .* DO NOT EDIT\.$`)
+
+func generatedFiles(t *Tree) (breaches []string) {
+	for _, f := range t.Files {
+		if f.Go == nil {
+			continue
+		}
+		first, _, _ := bytes.Cut(f.Data, []byte("\n"))
+		if generatedLine.Match(first) != f.Generated() {
+			breaches = append(breaches, f.Path+`: want "Code generated ... DO NOT EDIT." in the first line and _gen.go at the end of the name, both or neither`)
+		}
+	}
+	return breaches
+}
+
+// unwantedNames are what only means something on one machine, or ties the tree
+// to where packages happen to come from.
+var unwantedNames = []struct {
+	what    string
+	pattern *regexp.Regexp
+}{
+	{"a home or work directory", regexp.MustCompile(`(?:^|[\s"'=(:])/(?:home|Users)/[a-z]\w*/|(?:^|[\s"'=(:])/(?:root|work)/`)},
+	{"a package registry", regexp.MustCompile(`\b(?:proxy|sum)\.golang\.org\b|\bregistry\.npmjs\.|\bpypi\.org\b|\bdeb\.debian\.org\b|\bsecurity\.debian\.org\b|\bsnapshot\.debian\.org\b|\bgoproxy\.(?:io|cn)\b`)},
+}
+
+func names(t *Tree) (breaches []string) {
+	for _, f := range t.Files {
+		for i, line := range bytes.Split(f.Data, []byte("\n")) {
+			for _, unwanted := range unwantedNames {
+				if found := unwanted.pattern.Find(line); found != nil {
+					breaches = append(breaches, fmt.Sprintf("%s:%d: %q: names %s", f.Path, i+1, bytes.TrimSpace(found), unwanted.what))
+				}
+			}
+		}
+	}
+	return breaches
+}
