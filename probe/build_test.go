@@ -148,11 +148,10 @@ func TestRunOverMMIO(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := func(i int) uint64 { return Window + uint64(i+1)*recordSize }
-	exception := func(i int, status, syndrome, ret, fault uint64) {
-		store8(t, r, at(i)+recordSyndrome, syndrome)
+	exception := func(i int, vector, syndrome, ret, fault uint64) {
 		store8(t, r, at(i)+recordReturn, ret)
 		store8(t, r, at(i)+recordFault, fault)
-		store8(t, r, at(i)+recordStatus, status)
+		store8(t, r, at(i)+recordStatus, recordException|vector<<recordVectorShift|syndrome)
 	}
 	store8(t, r, at(-1)+recordValues, 2<<2)
 	store8(t, r, at(-1)+recordStatus, recordCompleted)
@@ -162,10 +161,10 @@ func TestRunOverMMIO(t *testing.T) {
 		store8(t, r, at(1)+recordValues+8*v, 10+v)
 	}
 	store8(t, r, at(1)+recordStatus, recordCompleted)
-	exception(2, recordException|4, 0x02000000, image.code[2]+8, 0x1234) // FAR means nothing here
-	exception(3, recordException|recordEL2|8, 0x5a000000, image.code[3]+4, 0)
-	exception(4, recordException|5, 0, image.code[4], 0)                                 // an IRQ
-	exception(5, recordException|4, 0x96000021, image.code[5]+guardedAlias, 0x4020_2001) // in the alias
+	exception(2, 4, 0x02000000, image.code[2]+8, 0x1234) // FAR means nothing here
+	exception(3, recordEL2>>recordVectorShift|8, 0x5a000000, image.code[3]+4, 0)
+	exception(4, 5, 0x96000021, image.code[4], 0)                                        // an IRQ leaves an old syndrome
+	exception(5, 4, 0x96000021, image.code[5]+guardedAlias, 0x4020_2001)                 // in the alias
 	store8(t, r, image.record(len(program.Ops))+recordStatus, recordException)           // nobody reads this
 	if trace, err := r.Trace(); err == nil || !strings.Contains(err.Error(), "6 of 7") { // not yet at the end
 		t.Errorf("trace %v and error %v of a guest that has not come to its end", trace, err)

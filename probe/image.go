@@ -47,19 +47,22 @@ const (
 	doorbellFatal = 'F' // an exception inside the exception handler
 )
 
-// A record is 64 bytes; the MMIO channel uses the same layout as addresses.
+// A record is 64 bytes; the MMIO channel uses the same layout as addresses. The
+// status is stored last, and each store may be an exit: what an outcome does not
+// need is left out.
 const (
 	recordSize = 64
 
-	recordStatus   = 0 // recordCompleted, or recordException with the vector
-	recordSyndrome = 8
-	recordReturn   = 16 // ELR_ELx
-	recordFault    = 24 // FAR_ELx
-	recordValues   = 32
+	recordStatus = 0  // recordCompleted, or recordException with vector and syndrome
+	recordReturn = 8  // ELR_ELx
+	recordFault  = 16 // FAR_ELx, of exception classes 0x20 to 0x27
+	recordValues = 32
 
-	recordCompleted = 1
-	recordException = 0x100 // plus the vector's number, 0 to 15
-	recordEL2       = 0x200 // as well, where the exception went from EL1 to an EL2 of the guest's own
+	recordCompleted   = 1
+	recordException   = 1 << 63
+	recordEL2         = 1 << 60   // as well, where the exception went from EL1 to an EL2 of the guest's own
+	recordVectorShift = 56        // the vector's number, 0 to 15
+	recordSyndrome    = 1<<56 - 1 // ESR_ELx; ISS2 ends at bit 55
 )
 
 // Layout chooses where an image lies and how its results leave.
@@ -189,15 +192,20 @@ func (r *Run) decode(i int, record *Record) error {
 			record.Values[v] = r.word(i+1, recordValues+uint64(v)*8)
 		}
 		return nil
-	case status&^uint64(recordEL2|15) != recordException:
+	case status&recordException == 0:
 		return fmt.Errorf("probe image: record of operation %d (%s %s) has status %#x, which no image stores", i, op.Kind, op.Name, status)
 	}
-	record.Outcome = Exception
-	if vector := status & 3; vector != 0 {
-		// Vectors come in fours: synchronous, IRQ, FIQ, SError.
+	// Vectors come in fours: synchronous, IRQ, FIQ, SError.
+	switch status >> recordVectorShift & 3 {
+	case 0:
+		record.Outcome = Exception
+	case 3:
 		record.Outcome = Interrupted
+	default: // ESR_ELx is not written
+		record.Outcome = Interrupted
+		status &^= recordSyndrome
 	}
-	record.Syndrome = r.word(i+1, recordSyndrome)
+	record.Syndrome = status & recordSyndrome
 	if hasFaultAddress(record.Syndrome) {
 		record.FaultAddress = r.word(i+1, recordFault)
 	}

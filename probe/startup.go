@@ -162,6 +162,7 @@ const (
 	nestingRegister = 23 // not 0 inside the exception handler
 	pstateRegister  = 24 // PSTATE to go on with after an exception
 	scratchRegister = 25
+	secondRegister  = 26
 	resumeRegister  = 27 // where to go on after an exception
 	recordRegister  = 28 // the record of the current operation
 )
@@ -248,21 +249,20 @@ func (c *code) tolerate(label string, record uint64) {
 type handlerRegisters struct{ esr, elr, far, spsr arm64.Encoding }
 
 // vectorTable adds the 16 exception vectors (Arm ARM, D1.3.1, 128 bytes each):
-// each fills in the current record and goes on after the operation. fatal is
-// where to go from inside a handler.
+// each fills in the current record and goes on after the operation. status is
+// recordException, with recordEL2 where it belongs; fatal is where to go from
+// inside a handler.
 func vectorTable(c *code, regs handlerRegisters, status, fatal uint64) {
 	for vector := range uint64(16) {
 		start := len(c.words)
 		c.add(branchIfNotZero(nestingRegister, int64(fatal)-int64(c.here())))
 		c.add(load(nestingRegister, 1)...)
-		for _, field := range []struct {
-			register arm64.Encoding
-			offset   uint64
-		}{{regs.esr, recordSyndrome}, {regs.elr, recordReturn}, {regs.far, recordFault}} {
-			c.add(mrs(scratchRegister, field.register), store(scratchRegister, recordRegister, field.offset))
-		}
-		c.add(load(scratchRegister, status|vector)...)
-		c.add(store(scratchRegister, recordRegister, recordStatus))
+		c.add(mrs(scratchRegister, regs.elr), store(scratchRegister, recordRegister, recordReturn))
+		c.add(mrs(scratchRegister, regs.esr), extract(secondRegister, scratchRegister, syndromeClass+3, 3))
+		c.add(compare(secondRegister, classInstruction>>3), branchIf(conditionNE, 3*instructionLen))
+		c.add(mrs(secondRegister, regs.far), store(secondRegister, recordRegister, recordFault))
+		c.add(load(secondRegister, status|vector<<recordVectorShift)...)
+		c.add(orr(scratchRegister, scratchRegister, secondRegister), store(scratchRegister, recordRegister, recordStatus))
 		c.add(msr(regs.elr, resumeRegister), msr(regs.spsr, pstateRegister))
 		c.add(load(nestingRegister, 0)...)
 		c.add(wordERET)

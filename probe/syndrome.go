@@ -28,7 +28,6 @@ const (
 	classPCAlignment  = 0x22
 	classData         = 0x24 // from a lower level; 0x25 from the same
 	classMemorySet    = 0x27
-	classWatchpoint   = 0x34 // from a lower level; 0x35 from the same
 )
 
 // classNames are the exception classes of ESR_ELx.EC that an exception taken
@@ -209,11 +208,11 @@ func faultName(status uint64) string {
 }
 
 // hasFaultAddress reports whether FAR_ELx holds something after an exception
-// with the syndrome.
+// with the syndrome. (It also does after a watchpoint, but a guest that looks
+// sets none.)
 func hasFaultAddress(syndrome uint64) bool {
 	switch Class(syndrome) {
-	case classInstruction, classInstruction + 1, classData, classData + 1,
-		classPCAlignment, classWatchpoint, classWatchpoint + 1:
+	case classInstruction, classInstruction + 1, classData, classData + 1, classPCAlignment:
 		return true
 	}
 	return false
