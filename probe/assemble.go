@@ -6,7 +6,8 @@ import (
 	"github.com/guise-project/guise/isa/arm64"
 )
 
-// Encodings of the few instructions an image is made of (Arm ARM, C6.2).
+// Encodings of the few instructions an image is made of (Arm ARM, DDI 0487, "A64 Base
+// Instruction Descriptions").
 // Register arguments are general-purpose registers 0 to 30.
 const (
 	wordNOP        = 0xd503201f

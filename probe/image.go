@@ -13,8 +13,8 @@ const (
 	// doorbell once, at the end: one exit for a trace of any length. The guest
 	// runs with its MMU on and the memory mapped Normal write-back. With the
 	// MMU off it would not be a safe channel on real hardware: a guest's data
-	// accesses are then Device-nGnRnE (Arm ARM, D8.2.12, "Stage 1 address
-	// translation disabled"), they go around the caches through which the host
+	// accesses are then Device-nGnRnE (Arm ARM, "The effects of disabling an
+	// address translation stage"): they go around the caches through which the host
 	// reads, and the host would see stale lines. TCG has no caches and hides
 	// such a mistake.
 	Memory Channel = iota

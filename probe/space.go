@@ -28,7 +28,8 @@ func FeatureSpace() *Program {
 }
 
 // Writes tries to write each encoding of the feature ID space. All of them are
-// read-only, and MSR to a read-only register is UNDEFINED (Arm ARM, C5.1.2).
+// read-only, and MSR to a read-only register is UNDEFINED (Arm ARM, "The System
+// instruction class encoding space").
 func Writes() *Program {
 	p := &Program{Name: "writes"}
 	for _, e := range arm64.FeatureSpace() {

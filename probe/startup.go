@@ -6,9 +6,9 @@ import (
 	"github.com/guise-project/guise/isa/arm64"
 )
 
-// System registers the image's own code uses (Arm ARM, D24.2). At EL2 with
-// HCR_EL2.E2H set the _EL1 names reach the registers of EL2 (D8.11.2), so the
-// same code serves both.
+// System registers the image's own code uses (Arm ARM, "AArch64 System Register
+// Descriptions"). At EL2 with HCR_EL2.E2H set the _EL1 names reach the registers
+// of EL2 (FEAT_VHE), so the same code serves both.
 var (
 	regCurrentEL = arm64.Encoding{Op0: 3, Op1: 0, CRn: 4, CRm: 2, Op2: 2}
 	regSPSR      = arm64.Encoding{Op0: 3, Op1: 0, CRn: 4, CRm: 0, Op2: 0}
@@ -80,7 +80,7 @@ const (
 )
 
 // Translation: 4 KiB granule, 39-bit addresses, so that one table of 1 GiB
-// blocks is all there is (Arm ARM, D8.2, D8.3).
+// blocks is all there is (Arm ARM, "VMSAv8-64 descriptor formats").
 const (
 	mair = 0xff | // attribute 0: Normal, write-back, read- and write-allocate
 		0x00<<8 // attribute 1: Device-nGnRnE
@@ -248,7 +248,8 @@ func (c *code) tolerate(label string, record uint64) {
 // handlerRegisters are the registers through which an exception handler works.
 type handlerRegisters struct{ esr, elr, far, spsr arm64.Encoding }
 
-// vectorTable adds the 16 exception vectors (Arm ARM, D1.3.1, 128 bytes each):
+// vectorTable adds the 16 exception vectors (Arm ARM, "Exception vectors", 128 bytes
+// each):
 // each fills in the current record and goes on after the operation. status is
 // recordException, with recordEL2 where it belongs; fatal is where to go from
 // inside a handler.

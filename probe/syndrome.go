@@ -7,7 +7,7 @@ import (
 	"github.com/guise-project/guise/isa/arm64"
 )
 
-// Parts of ESR_ELx (Arm ARM, D24.2.40).
+// Parts of ESR_ELx (Arm ARM, "ESR_EL1, Exception Syndrome Register").
 const (
 	syndromeIL    = 1 << 25
 	syndromeClass = 26
