@@ -61,10 +61,20 @@ func (e *hintedError) Unwrap() error { return e.err }
 // commandLine is every command with its flags, grouped by what a user wants.
 // Each subcommand is a struct in a file of its own.
 type commandLine struct {
-	Capture captureCommand `cmd:"" group:"see" help:"Find what KVM on this host can give a guest."`
-	Lab     labCommand     `cmd:"" group:"kernels" help:"Real kernels under QEMU."`
-	Model   modelCommand   `cmd:"" group:"kernels" help:"Ask the reference models, without a kernel."`
-	Version versionCommand `cmd:"" group:"about" help:"Print the version."`
+	Catalog  catalogCommand  `cmd:"" group:"see" help:"List the built-in captures, each with where it came from."`
+	Explain  explainCommand  `cmd:"" group:"see" help:"Name every register and field of a host, a contract or a value."`
+	Diff     diffCommand     `cmd:"" group:"see" help:"Say who shows more, who can change it, and whether a VM could move."`
+	Baseline baselineCommand `cmd:"" group:"decide" help:"Compute the contract that every host takes, or why there is none."`
+	Check    checkCommand    `cmd:"" group:"decide" help:"Say of each host whether it takes a contract."`
+	Pools    poolsCommand    `cmd:"" group:"decide" help:"Divide hosts into the fewest pools that each have a contract."`
+	Import   importCommand   `cmd:"" group:"review" help:"Read other people's formats."`
+	Fleet    fleetCommand    `cmd:"" group:"review" help:"Put many captures in one file."`
+	Lint     lintCommand     `cmd:"" group:"review" help:"Say whether files are well-formed documents."`
+	Capture  captureCommand  `cmd:"" group:"see" help:"Find what KVM on this host can give a guest."`
+	Lab      labCommand      `cmd:"" group:"kernels" help:"Real kernels under QEMU."`
+	Model    modelCommand    `cmd:"" group:"kernels" help:"Ask the reference models, without a kernel."`
+	Prove    proveCommand    `cmd:"" group:"prove" help:"Give a VM a contract, let a guest look, compare."`
+	Version  versionCommand  `cmd:"" group:"about" help:"Print the version."`
 }
 
 var groups = []kong.Group{

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/guise-project/guise"
+)
+
+// policyFlags shape a contract.
+type policyFlags struct {
+	Vary       []string `sep:"none" placeholder:"FIELD,..." help:"Leave fields to each host: ID_AA64MMFR2_EL1.EVT,FWB, or identity."`
+	IdentityOf string   `placeholder:"HOST" help:"Give every VM the identity of this host."`
+	Hide       []string `placeholder:"FEAT,..." help:"Hide features."`
+	Require    []string `placeholder:"FEAT,..." help:"Require features."`
+	Policy     string   `placeholder:"FILE" type:"path" help:"Rules in YAML: allow, restrict, force, require, vary."`
+}
+
+// policyFile is the form of --policy.
+type policyFile struct {
+	Allow    map[string][]string `yaml:"allow"`
+	Restrict map[string]uint64   `yaml:"restrict"`
+	Force    map[string]uint64   `yaml:"force"`
+	Require  yaml.MapSlice       `yaml:"require"`
+	Vary     []string            `yaml:"vary"`
+	Hide     []string            `yaml:"hide"`
+}
+
+// policy reads the flags and the file.
+func (f *policyFlags) policy() (*guise.Policy, error) {
+	p := &guise.Policy{Hide: f.Hide, Require: f.Require, IdentityOf: f.IdentityOf, AtLeast: map[string]uint64{}}
+	for _, vary := range f.Vary {
+		p.Vary = append(p.Vary, guise.ParseVary(vary)...)
+	}
+	if f.Policy == "" {
+		return p, nil
+	}
+	data, err := os.ReadFile(f.Policy)
+	if err != nil {
+		return nil, &inputError{err}
+	}
+	var file policyFile
+	if err := yaml.UnmarshalWithOptions(data, &file, yaml.Strict(), yaml.DisallowUnknownField()); err != nil {
+		return nil, &inputError{fmt.Errorf("%s: %v", f.Policy, err)}
+	}
+	p.Allow, p.Restrict, p.Force = file.Allow, file.Restrict, file.Force
+	p.Hide = append(p.Hide, file.Hide...)
+	for _, item := range file.Require {
+		name := fmt.Sprint(item.Key)
+		value, isNumber := item.Value.(uint64)
+		switch {
+		case isNumber:
+			p.AtLeast[name] = value
+		case item.Value == true:
+			p.Require = append(p.Require, name)
+		default:
+			return nil, &inputError{fmt.Errorf("%s: require: %s: want a value, or true for a FEAT_ name", f.Policy, name)}
+		}
+	}
+	for _, vary := range file.Vary {
+		p.Vary = append(p.Vary, guise.ParseVary(vary)...)
+	}
+	return p, nil
+}
+
+// baselineCommand computes a contract, or says why there is none.
+type baselineCommand struct {
+	hostArguments
+	policyFlags
+	Output  string `short:"o" placeholder:"FILE" help:"Write the contract to a file; - for standard output."`
+	JSON    bool   `help:"Print the answer as JSON."`
+	Verbose bool   `short:"v" help:"List the fields that are settled too."`
+}
+
+func (c *baselineCommand) Run(s *session) (int, error) {
+	policy, err := c.policy()
+	if err != nil {
+		return 0, err
+	}
+	captures, err := c.load()
+	if err != nil {
+		return 0, err
+	}
+	result, err := guise.Baseline(captures, policy)
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	if result.Contract != nil && c.Output != "" {
+		if err := s.writeDocument(c.Output, result.Contract.Marshal()); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case c.JSON && c.Output != "-":
+		return statusOf(result.Verdict), s.printJSON(baselineJSON(result))
+	case c.Output == "-" && result.Contract != nil:
+		return statusYes, nil
+	}
+	c.print(s, captures, policy, result)
+	return statusOf(result.Verdict), nil
+}
+
+// print writes the answer for a person.
+func (c *baselineCommand) print(s *session, captures []*guise.Capture, policy *guise.Policy, result *guise.BaselineResult) {
+	identity, certain := splitFindings(result.Findings, guise.No)
+	_, open := splitFindings(result.Findings, guise.Unknown)
+	fmt.Fprintf(s.stdout, "%-4s %s\n\n", s.verdictWord(result.Verdict), headline(captures, result, len(certain), len(identity), len(open)))
+	findingTable(s.stdout, certain)
+	identityTable(s.stdout, identity)
+	if len(open) > 0 {
+		if len(certain)+len(identity) > 0 {
+			fmt.Fprintf(s.stdout, "\n  not known of %s:\n", count(len(open), "more field"))
+		}
+		c.printOpen(s, open)
+	}
+	if len(result.Findings) > 0 {
+		fmt.Fprintln(s.stdout)
+	}
+	c.printSettled(s, result)
+	printBasis(s, result.RestsOn, result.NotKnown, result.Notes)
+	if result.Verdict == guise.Yes && c.Output == "" {
+		s.hint("-o contract.json writes the contract")
+	}
+	c.printMends(s, captures, policy, result)
+}
+
+// headline says in one line what the verdict is about.
+func headline(captures []*guise.Capture, result *guise.BaselineResult, certain, identity, open int) string {
+	hosts := count(len(captures), "host")
+	have, has := "have", ""
+	if len(captures) == 1 {
+		have = "has"
+	}
+	switch {
+	case result.Verdict == guise.Yes:
+		return fmt.Sprintf("%s %s a contract, for VMs made with %s", hosts, have, setupText(&result.Setup))
+	case result.Verdict == guise.Unknown:
+		return fmt.Sprintf("whether %s %s a contract rests on %s that no capture tells", hosts, have, count(open, "field"))
+	case certain == 0:
+		return fmt.Sprintf("%s %s no contract: their identity differs", hosts, have)
+	}
+	differ := "differ"
+	if certain == 1 {
+		differ, has = "differs", ""
+	}
+	return fmt.Sprintf("%s %s no contract: %s %s and no VMM can change %s%s", hosts, have, count(certain, "field"), differ, pronoun(certain), has)
+}
+
+func pronoun(n int) string {
+	if n == 1 {
+		return "it"
+	}
+	return "them"
+}
+
+// setupText describes a setup in running text.
+func setupText(setup *guise.Setup) string {
+	var words []string
+	if len(setup.Features) == 0 {
+		words = append(words, "no optional feature")
+	}
+	for _, f := range setup.Features {
+		words = append(words, string(f))
+	}
+	if setup.VGIC != 0 {
+		words = append(words, fmt.Sprintf("a vGICv%d", setup.VGIC))
+	} else {
+		words = append(words, "no vGIC")
+	}
+	text := strings.Join(words, ", ")
+	if setup.Protected {
+		text += ", protected"
+	}
+	return text
+}
+
+// mostFields is how many fields of a long tail are shown without -v.
+const mostFields = 10
+
+// printOpen lists what is not known, folded unless asked for.
+func (c *baselineCommand) printOpen(s *session, open []guise.Finding) {
+	shown := open
+	if !c.Verbose && len(shown) > mostFields {
+		shown = shown[:mostFields]
+	}
+	findingTable(s.stdout, shown)
+	if hidden := len(open) - len(shown); hidden > 0 {
+		fmt.Fprintf(s.stdout, "  ... and %s (-v)\n", count(hidden, "more field"))
+	}
+}
+
+// printSettled says which fields go to a common value and what each host gives
+// up.
+func (c *baselineCommand) printSettled(s *session, result *guise.BaselineResult) {
+	if len(result.Settled) == 0 {
+		return
+	}
+	var gives []string
+	for _, h := range result.GivesUp {
+		if h.Count > 0 {
+			gives = append(gives, fmt.Sprintf("%s %d", h.Host, h.Count))
+		}
+	}
+	more := ""
+	if result.Verdict == guise.No {
+		more = "more "
+	}
+	verb := "differ and go"
+	if len(result.Settled) == 1 {
+		verb = "differs and goes"
+	}
+	fmt.Fprintf(s.stdout, "settled: %s %s to the lower value", count(len(result.Settled), more+"field"), verb)
+	if len(gives) > 0 {
+		gives[0] = strings.Replace(gives[0], " ", " gives up ", 1)
+		fmt.Fprintf(s.stdout, "; %s", elide(gives, 4))
+	}
+	if !c.Verbose {
+		fmt.Fprint(s.stdout, " (-v)")
+	}
+	fmt.Fprintln(s.stdout)
+	if !c.Verbose {
+		return
+	}
+	rows := [][]string{{"", "contract", "hosts"}}
+	for _, f := range result.Settled {
+		var hosts []string
+		for _, v := range f.Hosts {
+			hosts = append(hosts, v.Host+" "+v.Value)
+		}
+		rows = append(rows, []string{f.Register + "." + f.Field, fmt.Sprint(f.Value), strings.Join(hosts, ", ")})
+	}
+	columns(s.stdout, rows, 1)
+}
+
+// printBasis says what an answer rests on and what was not captured.
+func printBasis(s *session, restsOn, notKnown, notes []string) {
+	for _, line := range restsOn {
+		fmt.Fprintf(s.stdout, "rests on: %s\n", line)
+	}
+	for _, line := range notKnown {
+		fmt.Fprintf(s.stdout, "not known: %s\n", line)
+	}
+	for _, line := range notes {
+		fmt.Fprintf(s.stdout, "note: %s\n", line)
+	}
+}
+
+// printMends says what would give a contract.
+func (c *baselineCommand) printMends(s *session, captures []*guise.Capture, policy *guise.Policy, result *guise.BaselineResult) {
+	if result.Verdict == guise.Unknown {
+		s.hint("guise capture on the hosts tries every value; --assume-kernel VERSION takes a profile's word")
+	}
+	if result.Verdict != guise.No || len(captures) < 2 {
+		return
+	}
+	if pools, err := guise.Pools(captures, policy, 1); err == nil && len(pools.Rungs) > 0 && len(pools.Alone) == 0 && len(captures) <= 64 {
+		var names []string
+		for _, p := range pools.Rungs[0].Pools {
+			names = append(names, "{"+strings.Join(p.Hosts, " ")+"}")
+		}
+		s.hint("%s: %s", count(len(names), "pool"), elide(names, 8))
+	}
+	mended, err := guise.Mend(captures, policy, result)
+	if err != nil || mended == nil {
+		return
+	}
+	gives := "gives a contract"
+	if n := len(mended.Varies); n > 0 {
+		gives = fmt.Sprintf("gives a contract; needs a VMM that leaves %s to the host", theseFields(n))
+	}
+	s.hint("%s\n      %s", strings.Join(mended.Flags, " "), gives)
+}
+
+func theseFields(n int) string {
+	if n == 1 {
+		return "that field"
+	}
+	return fmt.Sprintf("those %d fields", n)
+}

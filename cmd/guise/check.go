@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/guise-project/guise"
+)
+
+// checkCommand judges hosts against a contract, or against a VM that uses
+// everything the first host offers.
+type checkCommand struct {
+	Contract     string   `arg:"" help:"A contract, or a host: then a VM that uses everything it offers."`
+	Hosts        []string `arg:"" name:"host" help:"Capture or fleet files, or catalogue names."`
+	AssumeKernel string   `placeholder:"VERSION" help:"Derive what hosts take from this kernel's profile where it was not tried."`
+	For          string   `enum:",qemu,firecracker" default:"" placeholder:"VMM" help:"Add what this VMM does with the contract: qemu or firecracker."`
+	JSON         bool     `help:"Print the answer as JSON."`
+	Verbose      bool     `short:"v" help:"List every finding."`
+}
+
+func (c *checkCommand) Run(s *session) (int, error) {
+	arguments := hostArguments{Hosts: c.Hosts, AssumeKernel: c.AssumeKernel}
+	contract, err := c.contract()
+	if err != nil {
+		return 0, err
+	}
+	captures, err := arguments.load()
+	if err != nil {
+		return 0, err
+	}
+	verdicts := make([]guise.HostVerdict, len(captures))
+	for i, capture := range captures {
+		verdicts[i] = guise.Check(contract, capture, guise.VMM(c.For))
+	}
+	if c.JSON {
+		return worstStatus(verdicts), s.printJSON(verdictsJSON(verdicts))
+	}
+	for i := range verdicts {
+		if i > 0 {
+			fmt.Fprintln(s.stdout)
+		}
+		c.print(s, &verdicts[i])
+	}
+	return worstStatus(verdicts), nil
+}
+
+// contract reads the contract, or makes the one of a VM that uses everything
+// one host offers.
+func (c *checkCommand) contract() (*guise.Contract, error) {
+	if isContract(c.Contract) {
+		return loadContract(c.Contract)
+	}
+	arguments := hostArguments{Hosts: []string{c.Contract}, AssumeKernel: c.AssumeKernel}
+	captures, err := arguments.load()
+	if err != nil {
+		return nil, err
+	}
+	if len(captures) != 1 {
+		return nil, &inputError{fmt.Errorf("%s: has %d hosts; want a contract or one host", c.Contract, len(captures))}
+	}
+	result, err := guise.Baseline(captures, nil)
+	if err != nil {
+		return nil, &inputError{err}
+	}
+	if result.Contract == nil {
+		return nil, &inputError{fmt.Errorf("%s: has no contract even by itself: %s", c.Contract, result.Findings[0].Name())}
+	}
+	return result.Contract, nil
+}
+
+// print writes one host's verdict for a person.
+func (c *checkCommand) print(s *session, v *guise.HostVerdict) {
+	what := "takes the contract"
+	switch {
+	case v.Verdict == guise.No:
+		what = "refuses it or shows something else"
+	case v.Verdict == guise.Unknown:
+		what = "may take it"
+	}
+	fmt.Fprintf(s.stdout, "%-7s %s %s", s.verdictWord(v.Verdict), v.Host, what)
+	if n := len(v.Findings); n > 0 {
+		fmt.Fprintf(s.stdout, ": %s", count(n, "finding"))
+	}
+	fmt.Fprintln(s.stdout)
+	findings := v.Findings
+	if !c.Verbose && len(findings) > 2*mostFields {
+		findings = findings[:2*mostFields]
+	}
+	if len(findings) > 0 {
+		fmt.Fprintln(s.stdout)
+		findingTable(s.stdout, findings)
+		if hidden := len(v.Findings) - len(findings); hidden > 0 {
+			fmt.Fprintf(s.stdout, "  ... and %s (-v)\n", count(hidden, "more finding"))
+		}
+		fmt.Fprintln(s.stdout)
+	}
+	printBasis(s, v.RestsOn, nil, nil)
+}

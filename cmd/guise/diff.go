@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// diffCommand compares two hosts.
+type diffCommand struct {
+	A            string `arg:"" help:"A capture file or catalogue name."`
+	B            string `arg:"" help:"A capture file or catalogue name."`
+	AssumeKernel string `placeholder:"VERSION" help:"Derive what hosts take from this kernel's profile where it was not tried."`
+	JSON         bool   `help:"Print the answer as JSON."`
+	Verbose      bool   `short:"v" help:"List every register that only one host lists."`
+}
+
+func (c *diffCommand) Run(s *session) (int, error) {
+	arguments := hostArguments{Hosts: []string{c.A, c.B}, AssumeKernel: c.AssumeKernel}
+	captures, err := arguments.load()
+	if err != nil {
+		return 0, err
+	}
+	if len(captures) != 2 {
+		return 0, &inputError{fmt.Errorf("%s and %s: hold %d hosts; want two", c.A, c.B, len(captures))}
+	}
+	diff, err := guise.Diff(captures[0], captures[1])
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	status := statusNo
+	if diff.Same() {
+		status = statusYes
+	}
+	if c.JSON {
+		return status, s.printJSON(diffJSON(diff))
+	}
+	c.print(s, captures[0].Name, captures[1].Name, diff)
+	return status, nil
+}
+
+// print writes the differences for a person, those that nobody can change
+// first.
+func (c *diffCommand) print(s *session, a, b string, diff *guise.DiffResult) {
+	if diff.Same() {
+		fmt.Fprintf(s.stdout, "same    %s and %s show a guest the same (setup %s)\n", a, b, diff.Setup)
+	} else {
+		fmt.Fprintf(s.stdout, "differs %s and %s differ in %s (setup %s)\n\n", a, b, count(len(diff.Differences), "place"), diff.Setup)
+	}
+	short := shortNames([]string{a, b})
+	rows := [][]string{{"", short[a], short[b], "more", "who can make them equal", "what it means in a guest"}}
+	for _, settled := range []bool{false, true} {
+		for i := range diff.Differences {
+			d := &diff.Differences[i]
+			if (d.Who == "a VMM") == settled {
+				rows = append(rows, []string{d.Name(), d.A, d.B, map[string]string{"a": short[a], "b": short[b]}[d.More], d.Who, d.Means})
+			}
+		}
+	}
+	if len(rows) > 1 {
+		columns(s.stdout, rows, 1, 2)
+		fmt.Fprintln(s.stdout)
+	}
+	c.printLists(s, a, diff.OnlyA)
+	c.printLists(s, b, diff.OnlyB)
+	for _, move := range []struct {
+		from, to string
+		verdict  *guise.HostVerdict
+	}{{a, b, &diff.AToB}, {b, a, &diff.BToA}} {
+		fmt.Fprintf(s.stdout, "%-7s a VM that uses everything could move from %s to %s%s\n", s.verdictWord(move.verdict.Verdict), move.from, move.to, because(move.verdict))
+	}
+	notKnown := diff.NotKnown
+	if !diff.ListsKnown {
+		notKnown = append(notKnown, "which registers they list")
+	}
+	printBasis(s, diff.AToB.RestsOn, notKnown, nil)
+}
+
+// because names the first objects that stand in the way of a move.
+func because(v *guise.HostVerdict) string {
+	var names []string
+	for i := range v.Findings {
+		if v.Findings[i].Verdict == v.Verdict && v.Verdict != guise.Yes {
+			names = append(names, v.Findings[i].Name())
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return ": " + elide(names, 3)
+}
+
+func (c *diffCommand) printLists(s *session, host string, ids []arm64.ID) {
+	if len(ids) == 0 {
+		return
+	}
+	var names []string
+	for _, id := range ids {
+		names = append(names, id.String())
+	}
+	most := 4
+	if c.Verbose {
+		most = len(names)
+	}
+	fmt.Fprintf(s.stdout, "only %s lists %s: %s\n", host, count(len(names), "register"), elide(names, most))
+}
+
+type differenceJSON struct {
+	Register string `json:"register"`
+	Field    string `json:"field,omitzero"`
+	A        string `json:"a"`
+	B        string `json:"b"`
+	More     string `json:"more,omitzero"`
+	Who      string `json:"who,omitzero"`
+	Means    string `json:"means,omitzero"`
+}
+
+type diffAnswer struct {
+	Same        bool             `json:"same"`
+	Setup       string           `json:"setup"`
+	Differences []differenceJSON `json:"differences"`
+	OnlyA       []string         `json:"listedOnlyByA"`
+	OnlyB       []string         `json:"listedOnlyByB"`
+	AToB        hostVerdictJSON  `json:"aToB"`
+	BToA        hostVerdictJSON  `json:"bToA"`
+	NotKnown    []string         `json:"notKnown"`
+}
+
+func diffJSON(d *guise.DiffResult) diffAnswer {
+	answer := diffAnswer{
+		Same: d.Same(), Setup: d.Setup, OnlyA: idTexts(d.OnlyA), OnlyB: idTexts(d.OnlyB), NotKnown: d.NotKnown,
+		AToB: verdictsJSON([]guise.HostVerdict{d.AToB})[0], BToA: verdictsJSON([]guise.HostVerdict{d.BToA})[0],
+		Differences: []differenceJSON{},
+	}
+	for _, difference := range d.Differences {
+		answer.Differences = append(answer.Differences, differenceJSON(difference))
+	}
+	return answer
+}
+
+func idTexts(ids []arm64.ID) []string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = fmt.Sprintf("0x%016x", uint64(id))
+	}
+	return texts
+}

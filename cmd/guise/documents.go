@@ -1,0 +1,222 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/catalog"
+	"github.com/guise-project/guise/interop"
+	"github.com/guise-project/guise/kernel"
+)
+
+// catalogCommand lists the built-in captures.
+type catalogCommand struct {
+	Name string `arg:"" optional:"" help:"Print this capture."`
+	JSON bool   `help:"Print the list as JSON."`
+}
+
+type catalogEntryJSON struct {
+	Name   string   `json:"name"`
+	Kernel string   `json:"kernel"`
+	Source string   `json:"source"`
+	Setups []string `json:"setups"`
+	Takes  string   `json:"takes"`
+}
+
+func (c *catalogCommand) Run(s *session) (int, error) {
+	if c.Name != "" {
+		capture, err := catalog.Load(c.Name)
+		if err != nil {
+			return 0, &inputError{&hintedError{err, "guise catalog lists the built-in captures"}}
+		}
+		return statusYes, s.writeDocument("", capture.Marshal())
+	}
+	var entries []catalogEntryJSON
+	for _, name := range catalog.Names() {
+		capture, err := catalog.Load(name)
+		if err != nil {
+			return 0, err
+		}
+		entries = append(entries, catalogEntry(capture))
+	}
+	if c.JSON {
+		return statusYes, s.printJSON(entries)
+	}
+	rows := [][]string{{"name", "kernel", "setups", "what it takes", "from"}}
+	for _, e := range entries {
+		rows = append(rows, []string{e.Name, e.Kernel, fmt.Sprint(len(e.Setups)), e.Takes, e.Source})
+	}
+	columns(s.stdout, rows, 2)
+	return statusYes, nil
+}
+
+func catalogEntry(c *guise.Capture) catalogEntryJSON {
+	e := catalogEntryJSON{Name: c.Name, Kernel: c.Host.Kernel, Source: c.Captured.Source, Takes: "not known"}
+	if c.Host.Emulator != "" {
+		e.Source = strings.TrimSpace(e.Source + " emulated: " + c.Host.Emulator)
+	}
+	for i := range c.Setups {
+		e.Setups = append(e.Setups, c.Setups[i].Key())
+	}
+	if first := &c.Setups[0]; first.Offers != nil {
+		e.Takes = string(first.Accepts)
+		if first.AssumedKernel != "" {
+			e.Takes += " of Linux " + first.AssumedKernel
+		}
+	}
+	return e
+}
+
+// importCommand reads other people's formats.
+type importCommand struct {
+	Firecracker importFirecrackerCommand `cmd:"" help:"Read a fingerprint of Firecracker's cpu-template-helper."`
+}
+
+type importFirecrackerCommand struct {
+	File         string `arg:"" type:"path" help:"The fingerprint."`
+	Output       string `short:"o" placeholder:"FILE" help:"Write the capture to a file; standard output unless given."`
+	AssumeKernel string `placeholder:"VERSION" help:"Derive what the host takes from this kernel's profile."`
+}
+
+func (c *importFirecrackerCommand) Run(s *session) (int, error) {
+	data, err := readDocument(c.File)
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	capture, err := interop.ImportFirecracker(c.File, data)
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	capture.Captured.Source = "Firecracker, " + filepath.Base(c.File)
+	if c.AssumeKernel != "" {
+		version, err := kernel.ParseVersion(c.AssumeKernel)
+		if err == nil {
+			err = capture.Assume(version)
+		}
+		if err != nil {
+			return 0, &inputError{fmt.Errorf("--assume-kernel: %v", err)}
+		}
+	}
+	return statusYes, s.writeDocument(c.Output, capture.Marshal())
+}
+
+// fleetCommand works with many captures in one file.
+type fleetCommand struct {
+	Pack   fleetPackCommand   `cmd:"" help:"Put many captures in one file, each distinct view once."`
+	Unpack fleetUnpackCommand `cmd:"" help:"Write the captures of a fleet to files of their own."`
+}
+
+type fleetPackCommand struct {
+	hostArguments
+	Output string `short:"o" placeholder:"FILE" help:"Write the fleet to a file; standard output unless given."`
+}
+
+func (c *fleetPackCommand) Run(s *session) (int, error) {
+	captures, err := c.load()
+	if err != nil {
+		return 0, err
+	}
+	seen := map[string]bool{}
+	for _, capture := range captures {
+		name := strings.TrimSuffix(filepath.Base(capture.Name), ".json")
+		if seen[name] {
+			return 0, &inputError{fmt.Errorf("%s: another host is called %s too; rename one of the files", capture.Name, name)}
+		}
+		seen[name] = true
+		capture.Name = name
+	}
+	return statusYes, s.writeDocument(c.Output, guise.MarshalFleet(captures))
+}
+
+type fleetUnpackCommand struct {
+	File      string `arg:"" type:"path" help:"The fleet."`
+	Directory string `short:"C" default:"." type:"path" help:"Write the captures here, as NAME.json."`
+}
+
+func (c *fleetUnpackCommand) Run(s *session) (int, error) {
+	data, err := readDocument(c.File)
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	captures, err := guise.ReadFleet(c.File, data)
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	for _, capture := range captures {
+		if !filepath.IsLocal(capture.Name) || strings.ContainsAny(capture.Name, `/\`) {
+			return 0, &inputError{fmt.Errorf("%s: host %q: the name cannot be a file's", c.File, capture.Name)}
+		}
+	}
+	for _, capture := range captures {
+		if err := s.writeDocument(filepath.Join(c.Directory, capture.Name+".json"), capture.Marshal()); err != nil {
+			return 0, err
+		}
+	}
+	return statusYes, nil
+}
+
+// lintCommand says whether files are well-formed documents.
+type lintCommand struct {
+	Files []string `arg:"" name:"file" help:"Captures, contracts, fleets."`
+	JSON  bool     `help:"Print the answer as JSON."`
+}
+
+type lintAnswer struct {
+	File   string `json:"file"`
+	Schema string `json:"schema,omitzero"`
+	Error  string `json:"error,omitzero"`
+}
+
+func (c *lintCommand) Run(s *session) (int, error) {
+	var answers []lintAnswer
+	var bad error
+	for _, file := range c.Files {
+		schema, err := lintFile(file)
+		answer := lintAnswer{File: file, Schema: schema}
+		if err != nil {
+			answer.Error = err.Error()
+			bad = err
+		}
+		answers = append(answers, answer)
+	}
+	if c.JSON {
+		if err := s.printJSON(answers); err != nil {
+			return 0, err
+		}
+	}
+	for _, a := range answers {
+		switch {
+		case c.JSON:
+		case a.Error != "":
+			fmt.Fprintf(s.stderr, "guise: %s\n", a.Error)
+		default:
+			fmt.Fprintf(s.stdout, "well-formed  %s  %s\n", a.File, a.Schema)
+		}
+	}
+	if bad != nil {
+		return statusUsage, nil
+	}
+	return statusYes, nil
+}
+
+// lintFile reads one document by its schema.
+func lintFile(file string) (schema string, err error) {
+	data, err := readDocument(file)
+	if err != nil {
+		return "", err
+	}
+	switch schema = guise.SchemaOf(data); schema {
+	case guise.SchemaContract:
+		_, err = guise.ReadContract(file, data)
+	case guise.SchemaFleet:
+		_, err = guise.ReadFleet(file, data)
+	case guise.SchemaCapture, "":
+		_, err = guise.ReadCapture(file, data)
+	default:
+		err = errors.New(file + ": schema " + schema + " is not known")
+	}
+	return schema, err
+}

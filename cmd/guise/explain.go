@@ -1,0 +1,227 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/isa"
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// explainCommand names what values mean.
+type explainCommand struct {
+	What string `arg:"" help:"A host, a file, or REGISTER=VALUE."`
+	Arch string `enum:"arm64,power" default:"arm64" help:"Architecture of REGISTER: ${enum}."`
+	JSON bool   `help:"Print the answer as JSON."`
+	All  bool   `short:"a" help:"Also fields that are 0 and reserved registers."`
+}
+
+type fieldAnswer struct {
+	Name     string   `json:"name"`
+	Bits     string   `json:"bits"`
+	Value    uint64   `json:"value"`
+	Meaning  string   `json:"meaning,omitzero"`
+	Features []string `json:"features,omitzero"`
+	Takes    string   `json:"takes,omitzero"`
+	Note     string   `json:"note,omitzero"`
+}
+
+type registerAnswer struct {
+	Name   string        `json:"name"`
+	Value  string        `json:"value"`
+	Fields []fieldAnswer `json:"fields"`
+}
+
+func (c *explainCommand) Run(s *session) (int, error) {
+	name, value, isValue := strings.Cut(c.What, "=")
+	var answers []registerAnswer
+	switch {
+	case isValue && c.Arch == "power":
+		return c.explainPower(s, name, value)
+	case isValue:
+		answer, err := explainValue(name, value)
+		if err != nil {
+			return 0, &inputError{err}
+		}
+		answers = []registerAnswer{answer}
+		c.All = true
+	default:
+		view, setup, err := explainHost(c.What)
+		if err != nil {
+			return 0, err
+		}
+		answers = explainView(view, setup)
+	}
+	if c.JSON {
+		return statusYes, s.printJSON(answers)
+	}
+	for i := range answers {
+		c.print(s, &answers[i])
+	}
+	return statusYes, nil
+}
+
+// explainValue reads REGISTER=VALUE.
+func explainValue(name, text string) (registerAnswer, error) {
+	register := arm64.Named(name)
+	if register == nil {
+		return registerAnswer{}, fmt.Errorf("%s: not a register of the feature ID space or of KVM's firmware", name)
+	}
+	value, err := strconv.ParseUint(text, 0, 64)
+	if err != nil {
+		return registerAnswer{}, fmt.Errorf("%s: value %q: want a number such as 0x1101000020110112", name, text)
+	}
+	if register.Bits < 64 && value>>register.Bits != 0 {
+		return registerAnswer{}, fmt.Errorf("%s: value %#x does not fit into %d bits", name, value, register.Bits)
+	}
+	return explainRegister(register, value, nil, nil), nil
+}
+
+// explainHost reads a capture or contract and returns what its guests see.
+func explainHost(name string) (*arm64.View, *guise.CapturedSetup, error) {
+	if isContract(name) {
+		contract, err := loadContract(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		return &contract.View, nil, nil
+	}
+	captures, err := loadHosts(name)
+	if err != nil {
+		return nil, nil, &inputError{err}
+	}
+	if len(captures) != 1 {
+		return nil, nil, &inputError{fmt.Errorf("%s: has %d hosts; want one", name, len(captures))}
+	}
+	setup := &captures[0].Setups[0]
+	return &setup.View, setup, nil
+}
+
+// explainView explains every register of a view.
+func explainView(view *arm64.View, setup *guise.CapturedSetup) []registerAnswer {
+	var answers []registerAnswer
+	for place := range arm64.Registers {
+		if view.Present.Has(place) {
+			answers = append(answers, explainRegister(&arm64.Registers[place], view.Values[place], view, setup))
+		}
+	}
+	return answers
+}
+
+// explainRegister names every field of a value. With a setup it says what the
+// host takes, and which fields the setup, not the host, decides.
+func explainRegister(register *isa.Register, value uint64, view *arm64.View, setup *guise.CapturedSetup) registerAnswer {
+	answer := registerAnswer{Name: register.Name, Value: fmt.Sprintf("0x%0*x", int(register.Bits)/4, value)}
+	place, _ := arm64.Place(register.Name)
+	for i := range register.Fields {
+		field := &register.Fields[i]
+		f := fieldAnswer{Name: field.Name, Bits: bitsText(field), Value: field.Get(value), Meaning: field.ValueName(field.Get(value))}
+		f.Features = fieldFeatures(place, i, value, view)
+		if setup != nil {
+			if slot, ok := arm64.SlotOf(place, i); ok && setup.Offers != nil {
+				f.Takes = takesText(slot, setup.Offers.Set(slot))
+			}
+			if decided := guise.FeatureDeciding(register.Name, field.Name); decided != "" && !setup.Has(decided) && f.Value == 0 {
+				f.Meaning, f.Note = "", "not known: captured in a setup without "+string(decided)
+			}
+		}
+		answer.Fields = append(answer.Fields, f)
+	}
+	if core := arm64.CoreName(value); place == arm64.MIDREL1 && core != "" {
+		answer.Value += "  " + core
+	}
+	return answer
+}
+
+func bitsText(field *isa.Field) string {
+	if field.Width == 1 {
+		return fmt.Sprint(field.LSB)
+	}
+	return fmt.Sprintf("%d:%d", field.LSB+field.Width-1, field.LSB)
+}
+
+// takesText gives a set, and nothing where the host takes only what it shows.
+func takesText(slot int, set isa.Set) string {
+	if set.Len() <= 1 {
+		return ""
+	}
+	if arm64.Slots[slot].Coded {
+		var names []string
+		_, field := arm64.Slots[slot].Describe()
+		for _, member := range set.Values() {
+			if member < uint64(len(field.Values)) {
+				names = append(names, field.Values[member].Name)
+			}
+		}
+		return strings.Join(names, ",")
+	}
+	return set.String()
+}
+
+// fieldFeatures returns the FEAT_ names that a field's value shows. Names that
+// rest on other registers too are given only where those are known.
+func fieldFeatures(place, field int, value uint64, view *arm64.View) []string {
+	var values [arm64.NumRegisters]uint64
+	if view != nil {
+		values = view.Values
+	}
+	values[place] = value
+	var names []string
+	for i := range arm64.FeatureTable {
+		f := &arm64.FeatureTable[i]
+		if f.Present != nil && restsOn(f.Present, place, field, view == nil) && f.Present.Holds(&values) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// restsOn reports whether a condition reads the field, and, where only one
+// register is known, no other register.
+func restsOn(c arm64.Condition, place, field int, alone bool) bool {
+	reads := false
+	for _, all := range c {
+		for _, test := range all {
+			if test.Register == place && test.Field == field {
+				reads = true
+			}
+			if alone && test.Register != place {
+				return false
+			}
+		}
+	}
+	return reads
+}
+
+func (c *explainCommand) print(s *session, a *registerAnswer) {
+	empty := !strings.ContainsAny(strings.TrimPrefix(a.Value, "0x"), "123456789abcdef")
+	if empty && !c.All {
+		return
+	}
+	fmt.Fprintf(s.stdout, "%s = %s\n", a.Name, a.Value)
+	var rows [][]string
+	hidden := 0
+	for _, f := range a.Fields {
+		if f.Value == 0 && f.Note == "" && f.Takes == "" && len(f.Features) == 0 && !c.All {
+			hidden++
+			continue
+		}
+		meaning := f.Meaning
+		if f.Note != "" {
+			meaning = f.Note
+		}
+		takes := f.Takes
+		if takes != "" {
+			takes = "takes " + takes
+		}
+		rows = append(rows, []string{f.Bits, f.Name, fmt.Sprintf("%#x", f.Value), meaning, takes, strings.Join(f.Features, " ")})
+	}
+	if len(rows) > 0 {
+		columns(s.stdout, rows, 0, 2)
+	}
+	if hidden > 0 && len(rows) > 0 {
+		fmt.Fprintf(s.stdout, "  ... and %s at 0 (-a)\n", count(hidden, "field"))
+	}
+}

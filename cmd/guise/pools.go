@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/guise-project/guise"
+)
+
+// poolsCommand divides hosts into pools that each have a contract.
+type poolsCommand struct {
+	hostArguments
+	policyFlags
+	Rungs int  `default:"4" placeholder:"N" help:"Show at most this many rungs of the ladder."`
+	JSON  bool `help:"Print the answer as JSON."`
+}
+
+func (c *poolsCommand) Run(s *session) (int, error) {
+	if c.Rungs < 1 {
+		return 0, &inputError{fmt.Errorf("--rungs %d: want at least 1", c.Rungs)}
+	}
+	policy, err := c.policy()
+	if err != nil {
+		return 0, err
+	}
+	captures, err := c.load()
+	if err != nil {
+		return 0, err
+	}
+	result, err := guise.Pools(captures, policy, c.Rungs)
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	status := statusYes
+	if len(result.Alone) > 0 {
+		status = worstStatus(result.Alone)
+	}
+	if c.JSON {
+		return status, s.printJSON(poolsJSON(result))
+	}
+	c.print(s, len(captures), result)
+	return status, nil
+}
+
+// print writes the ladder for a person.
+func (c *poolsCommand) print(s *session, hosts int, result *guise.PoolsResult) {
+	if len(result.Rungs) > 0 {
+		fewest := len(result.Rungs[0].Pools)
+		fmt.Fprintf(s.stdout, "%s for %s (%s)", count(fewest, "pool"), count(hosts, "host"), count(result.Distinct, "distinct view"))
+		switch {
+		case result.Exact:
+			fmt.Fprintln(s.stdout, "; no way has fewer")
+		default:
+			fmt.Fprintf(s.stdout, "; at least %d are needed, so at most %d too many\n", result.Bound, fewest-result.Bound)
+		}
+	}
+	for i := range result.Rungs {
+		c.printRung(s, &result.Rungs[i], i > 0)
+	}
+	for i := range result.Alone {
+		fmt.Fprintf(s.stdout, "\n%s: has no certain contract even by itself%s\n", result.Alone[i].Host, because(&result.Alone[i]))
+	}
+}
+
+func (c *poolsCommand) printRung(s *session, rung *guise.Rung, gains bool) {
+	fmt.Fprintf(s.stdout, "\n%s\n", count(len(rung.Pools), "pool"))
+	var rows [][]string
+	for i, pool := range rung.Pools {
+		for j, host := range pool.Hosts {
+			label := ""
+			if j == 0 {
+				label = fmt.Sprint(i + 1)
+			}
+			gives := "gives up nothing"
+			if lost := pool.GivesUp[host]; len(lost) > 0 {
+				gives = "gives up " + elide(lost, 6)
+			}
+			if gained := rung.Gains[host]; gains && len(gained) > 0 {
+				gives += "; gains " + elide(gained, 6)
+			}
+			rows = append(rows, []string{label, host, gives})
+		}
+	}
+	columns(s.stdout, rows)
+}
+
+type poolJSON struct {
+	Hosts    []string            `json:"hosts"`
+	Contract string              `json:"contractDigest"`
+	GivesUp  map[string][]string `json:"givesUp"`
+}
+
+type rungJSON struct {
+	Pools []poolJSON          `json:"pools"`
+	Gains map[string][]string `json:"gains"`
+}
+
+type poolsAnswer struct {
+	Rungs    []rungJSON        `json:"rungs"`
+	Exact    bool              `json:"exact"`
+	Bound    int               `json:"bound"`
+	Distinct int               `json:"distinctViews"`
+	Alone    []hostVerdictJSON `json:"alone"`
+}
+
+func poolsJSON(result *guise.PoolsResult) poolsAnswer {
+	answer := poolsAnswer{Exact: result.Exact, Bound: result.Bound, Distinct: result.Distinct, Alone: verdictsJSON(result.Alone), Rungs: []rungJSON{}}
+	for _, r := range result.Rungs {
+		rung := rungJSON{Gains: r.Gains}
+		for _, p := range r.Pools {
+			rung.Pools = append(rung.Pools, poolJSON{p.Hosts, p.Contract.Digest(), p.GivesUp})
+		}
+		answer.Rungs = append(answer.Rungs, rung)
+	}
+	return answer
+}

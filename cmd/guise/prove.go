@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/lab/guest"
+	"github.com/guise-project/guise/vm"
+)
+
+// proveCommand gives a VM a contract and has a guest look.
+type proveCommand struct {
+	Contract string `arg:"" optional:"" placeholder:"CONTRACT" help:"Contract to prove."`
+	AsIs     bool   `help:"No contract: does a guest see what userspace reads?"`
+	Setup    string `default:"base/vgic0" placeholder:"SETUP" help:"With --as-is, the VM to look at, as pmu+sve/vgic3."`
+	Output   string `short:"o" placeholder:"FILE" help:"Leave a proof document."`
+	Device   string `default:"/dev/kvm" help:"KVM's device."`
+	VCPUs    int    `name:"vcpus" default:"1" help:"How many vCPUs look, one after the other."`
+	JSON     bool   `name:"json" help:"Print the proof document."`
+	Verbose  bool   `short:"v" help:"Say what was found to be so, too, and what it took."`
+}
+
+func (c *proveCommand) Run(s *session) (int, error) {
+	contract, options, err := c.input()
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	host, err := openKVM(c.Device)
+	if err != nil {
+		return 0, err
+	}
+	defer host.Close()
+	started := time.Now()
+	proof, err := vm.Prove(s.ctx, host, contract, options)
+	if err != nil {
+		return 0, hinted(err)
+	}
+	elapsed := time.Since(started)
+	proof.Made = guise.Occasion{At: started.UTC().Format(time.RFC3339), By: "guise " + versionText()}
+	proof.Host.Emulator = os.Getenv(guest.HostVariable)
+	if c.Output != "" {
+		if err := writeWhole(c.Output, proof.Marshal(), fs.FileMode(0o644)); err != nil {
+			return 0, err
+		}
+	}
+	if c.JSON {
+		_, err = s.stdout.Write(proof.Marshal())
+	} else {
+		err = c.print(s.stdout, proof)
+	}
+	if c.Verbose {
+		line := fmt.Sprintf("guise: looked in %s", elapsed.Round(10*time.Microsecond))
+		if counter, ok := host.(vm.Counter); ok {
+			line += fmt.Sprintf(", %d ioctls", counter.Ioctls())
+		}
+		fmt.Fprintln(s.stderr, line)
+	}
+	return statusOf(proof.Verdict()), err
+}
+
+// input reads the contract, or the setup to look at.
+func (c *proveCommand) input() (*guise.Contract, vm.ProveOptions, error) {
+	options := vm.ProveOptions{VCPUs: c.VCPUs}
+	if c.VCPUs < 1 {
+		return nil, options, fmt.Errorf("--vcpus %d: want at least 1", c.VCPUs)
+	}
+	if c.AsIs == (c.Contract != "") {
+		return nil, options, &hintedError{fmt.Errorf("want a contract, or --as-is"), "guise prove contract.json"}
+	}
+	if c.AsIs {
+		setup, err := parseSetup(c.Setup)
+		options.Setup = setup
+		return nil, options, err
+	}
+	data, err := os.ReadFile(c.Contract)
+	if err != nil {
+		return nil, options, err
+	}
+	contract, err := guise.ReadContract(c.Contract, data)
+	return contract, options, err
+}
+
+// print says what the proof found.
+func (c *proveCommand) print(w io.Writer, proof *guise.Proof) error {
+	what := "a guest of setup " + proof.Setup.Key() + " sees what userspace reads"
+	if c.Contract != "" {
+		what = "a guest sees the contract " + c.Contract
+	}
+	headline := map[guise.Verdict]string{
+		guise.Yes: what, guise.No: "not so: " + what, guise.Unknown: "not settled: " + what,
+	}[proof.Verdict()]
+	fmt.Fprintf(w, "%-4s %s (%s)\n", proof.Verdict(), headline, strings.TrimSpace("Linux "+proof.Host.Kernel+" "+proof.Host.Mode))
+	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	hints := []string{}
+	counts := map[guise.Kind]int{}
+	shown := 0
+	for i := range proof.Findings {
+		f := &proof.Findings[i]
+		if f.Verdict == guise.Yes && !c.Verbose {
+			counts[f.Kind]++
+			continue
+		}
+		if shown == 0 {
+			fmt.Fprintf(table, "\n  \twanted\tthere\t\n")
+		}
+		shown++
+		there := ""
+		if len(f.Hosts) > 0 {
+			there = f.Hosts[0].Value
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", f.Name(), f.Wanted, there, f.Rests)
+		if f.Mend != "" && !slices.Contains(hints, f.Mend) {
+			hints = append(hints, f.Mend)
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if proof.Trace != nil {
+		fmt.Fprintf(w, "\nrests on: %d operations of a guest at EL%d\n", len(proof.Trace.Records), proof.Trace.EL)
+	} else {
+		fmt.Fprintln(w, "\nno guest looked: the host did not take the contract")
+	}
+	for _, kind := range []guise.Kind{guise.KindInstruction, guise.KindUserspace, guise.KindList} {
+		if counts[kind] > 0 {
+			fmt.Fprintf(w, "%s (-v)\n", fmt.Sprintf(notes[kind], counts[kind]))
+		}
+	}
+	for _, hint := range hints {
+		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
+	return nil
+}
+
+// notes say what findings that are no fault amount to.
+var notes = map[guise.Kind]string{
+	guise.KindInstruction: "told, not stopped: %d features that the guest is told it has none of still run",
+	guise.KindUserspace:   "%d registers read otherwise by userspace than the guest sees them",
+	guise.KindList:        "%d registers differ from the contract's list, which matters to QEMU",
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/guise-project/guise"
+)
+
+// printJSON writes a value for programs: sorted keys, two spaces.
+func (s *session) printJSON(value any) error {
+	data, err := json.Marshal(value, json.Deterministic(true), jsontext.WithIndent("  "), json.FormatNilSliceAsNull(false))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.stdout, "%s\n", data)
+	return err
+}
+
+// colours reports whether output may be coloured: on a terminal, unless
+// NO_COLOR is set (no-color.org).
+func colours(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+var verdictColours = map[guise.Verdict]text.Color{
+	guise.Yes: text.FgGreen, guise.No: text.FgRed, guise.Unknown: text.FgYellow,
+}
+
+// verdictWord writes a verdict, coloured on a terminal.
+func (s *session) verdictWord(v guise.Verdict) string {
+	if colours(s.stdout) {
+		return verdictColours[v].Sprint(v)
+	}
+	return v.String()
+}
+
+// statusOf is the exit status of a verdict.
+func statusOf(v guise.Verdict) int {
+	switch v {
+	case guise.Yes:
+		return statusYes
+	case guise.No:
+		return statusNo
+	}
+	return statusUnknown
+}
+
+// worstStatus folds the verdicts of many hosts: any no is no, then any unknown.
+func worstStatus(verdicts []guise.HostVerdict) int {
+	worst := guise.Yes
+	for i := range verdicts {
+		worst = max(worst, verdicts[i].Verdict)
+	}
+	return statusOf(worst)
+}
+
+// columns prints rows in aligned columns, two spaces apart and indented by two.
+// Columns whose place is in right are right-aligned.
+func columns(w io.Writer, rows [][]string, right ...int) {
+	t := table.NewWriter()
+	style := table.StyleDefault
+	style.Box = table.BoxStyle{PaddingLeft: "", PaddingRight: "  "}
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Format = table.FormatOptions{}
+	t.SetStyle(style)
+	var configs []table.ColumnConfig
+	for _, place := range right {
+		configs = append(configs, table.ColumnConfig{Number: place + 1, Align: text.AlignRight})
+	}
+	t.SetColumnConfigs(configs)
+	for _, row := range rows {
+		cells := make(table.Row, len(row))
+		for i, cell := range row {
+			cells[i] = cell
+		}
+		t.AppendRow(cells)
+	}
+	for line := range strings.SplitSeq(t.Render(), "\n") {
+		fmt.Fprintf(w, "  %s\n", strings.TrimRight(line, " "))
+	}
+}
+
+// count writes a number with its noun: "1 field", "3 fields".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// shortNames leaves out what all names share after an "@": hosts on one kernel
+// are told apart without it.
+func shortNames(names []string) map[string]string {
+	short := make(map[string]string, len(names))
+	common := ""
+	for i, name := range names {
+		_, version, found := strings.Cut(name, "@")
+		if i == 0 {
+			common = version
+		}
+		if !found || version != common || len(names) < 2 {
+			common = ""
+			break
+		}
+	}
+	seen := map[string]bool{}
+	for _, name := range names {
+		cut := strings.TrimSuffix(name, "@"+common)
+		if common == "" || seen[cut] {
+			cut = name
+		}
+		seen[cut] = true
+		short[name] = cut
+	}
+	return short
+}
+
+// elide cuts a list to its first entries and says how many more there are.
+func elide(entries []string, most int) string {
+	if len(entries) <= most {
+		return strings.Join(entries, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(entries[:most], ", "), len(entries)-most)
+}
+
+// hint prints a hint to standard error.
+func (s *session) hint(format string, args ...any) {
+	fmt.Fprintf(s.stderr, "hint: "+format+"\n", args...)
+}
