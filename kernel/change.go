@@ -33,6 +33,30 @@ const (
 	IgnoredWithoutAArch32
 	// Appears: the register exists.
 	Appears
+	// TakenAsZero: the fields take the values in Set, and then hold 0.
+	TakenAsZero
+	// HostsTakenAsZero: the fields take the value that the host itself has, and
+	// then hold 0.
+	HostsTakenAsZero
+	// Frozen: once a vCPU of the VM has run, the register takes only what it
+	// holds, and answers EBUSY to all else.
+	Frozen
+	// Reports: KVM_ARM_GET_REG_WRITABLE_MASKS gives Value for the register,
+	// where that is not just what is writable.
+	Reports
+	// Gains: KVM shows the fields as the host has them; before, it shows 0.
+	Gains
+	// Hides: where When holds, KVM shows 0 for the fields.
+	Hides
+	// Drops: KVM shows 0 for fields that on the host have a value in Set.
+	Drops
+	// Forces: where When holds, KVM shows Value for the fields.
+	Forces
+	// DerivesFromPMU: KVM derives the field from ID_AA64DFR0_EL1.PMUVer.
+	DerivesFromPMU
+	// Caps: where When holds, KVM shows at most Value for the fields, as
+	// numbers without a sign.
+	Caps
 )
 
 // Change is one entry of the log.
@@ -41,7 +65,10 @@ type Change struct {
 	Kind     Kind
 	Register string
 	Fields   []string // none: all of the register
-	Set      isa.Set  // Refuses, Takes
+	Set      isa.Set  // Refuses, Takes, TakenAsZero, Drops
+	// Value is for Forces, Caps and Reports, When for Hides, Forces and Caps.
+	Value uint64
+	When  Condition
 	// Note says what is behind it where the kind does not.
 	Note string
 }
@@ -68,6 +95,18 @@ var exceptions = []Change{
 	{Since: in("6.15"), Kind: Identity, Register: "AIDR_EL1"},
 
 	{Since: between("5.10", "6.1"), Kind: IgnoredWithoutAArch32, Register: "ID_PFR0_EL1"},
+
+	{Since: between("6.1", "6.12"), Kind: TakenAsZero, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Only(15)},
+	{Since: between("6.1", "6.12"), Kind: TakenAsZero, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Only(15)},
+	{Since: between("6.1", "6.12"), Kind: HostsTakenAsZero, Register: "ID_AA64PFR0_EL1", Fields: []string{"MPAM"}, Note: "older kernels showed it"},
+	{Since: between("6.1", "6.12"), Kind: HostsTakenAsZero, Register: "ID_AA64PFR1_EL1", Fields: []string{"MPAM_frac"}, Note: "older kernels showed it"},
+	{Since: between("6.12", "6.16"), Kind: HostsTakenAsZero, Register: "ID_AA64MMFR2_EL1", Fields: []string{"NV"}, Note: "older kernels showed it; tried on 7.2"},
+
+	{Since: between("6.1", "6.12"), Kind: Frozen, Register: "ID_AA64PFR0_EL1", Note: "and all feature registers; tried: 6.1 never freezes them"},
+	{Since: between("5.10", "6.1"), Kind: Frozen, Register: "STD_BMAP"},
+	{Since: between("5.10", "6.1"), Kind: Frozen, Register: "STD_HYP_BMAP"},
+	{Since: between("5.10", "6.1"), Kind: Frozen, Register: "VENDOR_HYP_BMAP"},
+	{Since: between("6.12", "6.16"), Kind: Frozen, Register: "VENDOR_HYP_BMAP_2"},
 }
 
 // firmware is KVM's firmware pseudo-registers and hypercall bitmaps
@@ -88,6 +127,6 @@ var firmware = []Change{
 	{Since: between("5.10", "6.1"), Kind: Writable, Register: "STD_HYP_BMAP"},
 	{Since: between("5.10", "6.1"), Kind: Appears, Register: "VENDOR_HYP_BMAP"},
 	{Since: between("5.10", "6.1"), Kind: Writable, Register: "VENDOR_HYP_BMAP"},
-	{Since: between("6.12", "6.18"), Kind: Appears, Register: "VENDOR_HYP_BMAP_2"},
-	{Since: between("6.12", "6.18"), Kind: Takes, Register: "VENDOR_HYP_BMAP_2", Set: isa.Range(0, 1), Note: "0 by default; what it announces the VMM must serve"},
+	{Since: between("6.12", "6.16"), Kind: Appears, Register: "VENDOR_HYP_BMAP_2"},
+	{Since: between("6.12", "6.16"), Kind: Takes, Register: "VENDOR_HYP_BMAP_2", Set: isa.Range(0, 1), Note: "0 by default; what it announces the VMM must serve"},
 }

@@ -17,7 +17,7 @@ var Known = []Version{must("5.10"), must("6.1"), must("6.12"), must("6.18"), mus
 var Newest = Known[len(Known)-1]
 
 // Changes returns the whole log, oldest entries first within each table.
-func Changes() []Change { return slices.Concat(writable, exceptions, firmware) }
+func Changes() []Change { return slices.Concat(limits, writable, exceptions, firmware, reported) }
 
 // Profile is KVM's guest-visible behaviour at one version. It is immutable and
 // safe for concurrent use.
@@ -28,6 +28,10 @@ type Profile struct {
 	identity arm64.Places
 	absent   arm64.Places // registers that this version does not have
 	aarch32  arm64.Places // registers ignored on a host without AArch32
+	frozen   arm64.Places // registers that a first run freezes
+	limits   limitTable
+	reports  [arm64.NumRegisters]uint64
+	listings []Listing
 }
 
 // slotRule is what a version does with one field.
@@ -36,6 +40,8 @@ type slotRule struct {
 	refuses, takes isa.Set
 	followsVGIC    bool
 	clearedNoVGIC  bool
+	asZero         isa.Set
+	hostsAsZero    bool
 }
 
 var profiles sync.Map // Version to *Profile
@@ -51,6 +57,11 @@ func At(v Version) (*Profile, error) {
 		return p.(*Profile), nil
 	}
 	p := &Profile{Version: v}
+	for _, l := range Listings() {
+		if in, _ := l.In(v); in {
+			p.listings = append(p.listings, l)
+		}
+	}
 	for _, c := range Changes() {
 		present, _ := c.Since.In(v)
 		p.apply(&c, present)
@@ -80,6 +91,10 @@ func (p *Profile) apply(c *Change, present bool) {
 			}
 			continue
 		}
+		if c.Kind >= Gains {
+			p.limits.apply(c, place, present)
+			continue
+		}
 		if !present {
 			continue
 		}
@@ -90,6 +105,10 @@ func (p *Profile) apply(c *Change, present bool) {
 			p.identity.Add(place)
 		case IgnoredWithoutAArch32:
 			p.aarch32.Add(place)
+		case Frozen:
+			p.frozen.Add(place)
+		case Reports:
+			p.reports[place] = c.Value
 		default:
 			for _, slot := range c.slots(place) {
 				p.slots[slot].apply(c)
@@ -110,6 +129,10 @@ func (r *slotRule) apply(c *Change) {
 		r.followsVGIC = true
 	case ClearedWithoutVGIC:
 		r.clearedNoVGIC = true
+	case TakenAsZero:
+		r.asZero |= c.Set
+	case HostsTakenAsZero:
+		r.hostsAsZero = true
 	}
 }
 
@@ -120,7 +143,9 @@ func (c *Change) places() []int {
 	for i := range arm64.Registers {
 		name := arm64.Registers[i].Name
 		same := name == c.Register || strings.HasPrefix(name, c.Register+"[")
-		if same || (c.Kind == IgnoredWithoutAArch32 && aarch32Register(i)) {
+		switch {
+		case same, c.Kind == IgnoredWithoutAArch32 && aarch32Register(i),
+			c.Kind == Frozen && c.Register == "ID_AA64PFR0_EL1" && featureRegister(i):
 			places = append(places, i)
 		}
 	}
@@ -132,6 +157,13 @@ func (c *Change) places() []int {
 func aarch32Register(place int) bool {
 	e, ok := arm64.ID(arm64.Registers[place].ID).Encoding()
 	return ok && e.Op0 == 3 && e.Op1 == 0 && e.CRn == 0 && 1 <= e.CRm && e.CRm <= 3
+}
+
+// featureRegister reports whether the register at place is one of the feature
+// ID registers of which a VM has a copy: S3_0_C0_C1_0 to S3_0_C0_C7_7, CTR_EL0.
+func featureRegister(place int) bool {
+	e, ok := arm64.ID(arm64.Registers[place].ID).Encoding()
+	return place == arm64.CTREL0 || ok && e.Op0 == 3 && e.Op1 == 0 && e.CRn == 0 && 1 <= e.CRm && e.CRm <= 7
 }
 
 // slots returns the entry's slots within one register.
@@ -150,6 +182,8 @@ func (c *Change) slots(place int) []int {
 // VM is what of a VM's setup decides which values it takes.
 type VM struct {
 	VGIC int // the in-kernel interrupt controller: 0 none, 2 or 3
+	// The vCPU features.
+	SVE, PAuth, PMU, MTE, EL2, AArch32 bool
 }
 
 // Offers derives, from the limits that a host of this version shows a VM, what
@@ -180,19 +214,61 @@ func (p *Profile) Offers(view *arm64.View, vm VM) arm64.Offers {
 // a guest then sees, given the host's limit for it.
 func (p *Profile) Accepts(slot int, limit uint64, vm VM) isa.Set {
 	rule := &p.slots[slot]
-	_, field := arm64.Slots[slot].Describe()
 	switch {
 	case rule.followsVGIC && vm.VGIC != 0:
 		return isa.Only(limit)
 	case (rule.followsVGIC || rule.clearedNoVGIC) && vm.VGIC == 0:
 		return isa.Only(0)
 	}
-	set := isa.Only(limit) | rule.takes
+	return p.Takes(slot, limit) &^ (rule.asZero &^ isa.Only(limit))
+}
+
+// Takes returns the values of one field that KVM_SET_ONE_REG takes before the
+// first run, whatever the register then holds, given the host's limit for it.
+func (p *Profile) Takes(slot int, limit uint64) isa.Set {
+	rule := &p.slots[slot]
+	_, field := arm64.Slots[slot].Describe()
+	set := isa.Only(limit) | rule.takes | rule.asZero
 	if rule.writable {
 		set |= isa.Accepts(field, limit)
 	}
 	return set &^ (rule.refuses &^ isa.Only(limit))
 }
+
+// StoresZero returns the values of a field that are taken and then held as 0,
+// given what the host itself has.
+func (p *Profile) StoresZero(slot int, hosts uint64) isa.Set {
+	rule := &p.slots[slot]
+	if rule.hostsAsZero {
+		return rule.asZero | isa.Only(hosts)
+	}
+	return rule.asZero
+}
+
+// VGICSets reports whether KVM sets a field to match the interrupt controller,
+// and whether it clears the field of a VM without a GICv3 at the first run.
+func (p *Profile) VGICSets(slot int) (follows, cleared bool) {
+	return p.slots[slot].followsVGIC, p.slots[slot].clearedNoVGIC
+}
+
+// Refused returns the values of a field that are refused before anything else
+// about the write is looked at.
+func (p *Profile) Refused(slot int) isa.Set { return p.slots[slot].refuses }
+
+// Frozen reports whether the first run of a vCPU freezes the register.
+func (p *Profile) Frozen(place int) bool { return p.frozen.Has(place) }
+
+// Fabricated reports whether KVM makes the register up, and takes other values
+// for it.
+func (p *Profile) Fabricated(place int) bool { return p.free.Has(place) }
+
+// IgnoresAArch32 reports whether writes to the register are ignored on a host
+// without AArch32.
+func (p *Profile) IgnoresAArch32(place int) bool { return p.aarch32.Has(place) }
+
+// Listings returns the entries of the register list of this version. The caller
+// must not change them.
+func (p *Profile) Listings() []Listing { return p.listings }
 
 // Has reports whether KVM of this version has the register at place. It is
 // false only for registers that are KVM's own.
