@@ -68,6 +68,9 @@ func (t *Trace) UnmarshalJSONFrom(in *jsontext.Decoder) error {
 	if err := json.UnmarshalDecode(in, &document, json.RejectUnknownMembers(true)); err != nil {
 		return err
 	}
+	if document.Program == "" || document.Records == nil {
+		return fmt.Errorf("trace: want the members el, program and records")
+	}
 	if document.EL != 1 && document.EL != 2 {
 		return fmt.Errorf("trace of program %s: el is %d; a guest runs at 1 or 2", document.Program, document.EL)
 	}

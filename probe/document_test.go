@@ -56,6 +56,8 @@ func TestTraceDocumentErrors(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"unknown member", `{"el":1,"program":"p","records":[],"more":1}`, "more"},
 		{"duplicate member", `{"el":1,"el":1,"program":"p","records":[]}`, "duplicate"},
+		{"no program", `{"el":1,"records":[]}`, "want the members"},
+		{"no records", `{"el":1,"program":"p"}`, "want the members"},
 		{"exception level", `{"el":3,"program":"p","records":[]}`, "el is 3"},
 		{"kind", `{"el":1,"program":"p","records":[{"kind":"look","name":"x","outcome":"completed"}]}`, `kind "look"`},
 		{"outcome", `{"el":1,"program":"p","records":[{"kind":"mrs","name":"x","outcome":"fine"}]}`, `outcome "fine"`},
@@ -91,10 +93,10 @@ func FuzzTrace(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(text)
-	f.Add([]byte(`{"el":1,"program":"","records":[]}`))
+	f.Add([]byte(`{"el":1,"program":"p","records":[]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var first, second Trace
-		if err := json.Unmarshal(text, &first); err != nil {
+		if err := first.UnmarshalJSONFrom(jsontext.NewDecoder(bytes.NewReader(text))); err != nil {
 			if first.Records != nil {
 				t.Fatalf("a trace beside the error %v", err)
 			}
