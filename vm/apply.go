@@ -139,17 +139,21 @@ type applier struct {
 // ID_AA64PFR1_EL1.SSBS.
 var stages = []func(place int) bool{
 	func(place int) bool { return arm64.Registers[place].Scope == isa.PerVM && !firmware(place) },
-	func(place int) bool {
-		return arm64.Registers[place].Scope == isa.PerVCPU && !strings.HasPrefix(arm64.Registers[place].Name, "CCSIDR_EL1")
-	},
-	func(place int) bool { return strings.HasPrefix(arm64.Registers[place].Name, "CCSIDR_EL1") },
+	func(place int) bool { return arm64.Registers[place].Scope == isa.PerVCPU && !cacheDescription(place) },
+	cacheDescription,
 	firmware,
+}
+
+// cacheDescription reports whether the register at place is one of the
+// CCSIDR_EL1 values.
+func cacheDescription(place int) bool {
+	return strings.HasPrefix(arm64.Registers[place].Name, "CCSIDR_EL1[")
 }
 
 // firmware reports whether the register at place is one of KVM's own.
 func firmware(place int) bool {
 	_, system := arm64.ID(arm64.Registers[place].ID).Encoding()
-	return !system && !strings.HasPrefix(arm64.Registers[place].Name, "CCSIDR_EL1")
+	return !system && !cacheDescription(place)
 }
 
 func (a *applier) apply() error {
@@ -229,7 +233,8 @@ func (a *applier) register(vcpu, place int) error {
 	a.done.Reads++
 	inContract := a.contract.View.Present.Has(place)
 	if errors.Is(err, syscall.ENOENT) {
-		if inContract && a.contract.Value(place, 0) != 0 {
+		// Kernels before 6.3 have the cache levels that exist and no others.
+		if inContract && a.contract.Value(place, 0) != 0 && !cacheDescription(place) {
 			a.refused(vcpu, err, arm64.Registers[place].Name, a.contract.Value(place, 0), 0)
 		}
 		return nil
@@ -269,13 +274,15 @@ func (a *applier) register(vcpu, place int) error {
 	return nil
 }
 
-// keepsOwn are registers that a host has and a contract may be silent about:
-// a description of caches that older kernels do not have in full, and firmware
-// that is not a bitmap.
+// keepsOwn reports whether a host keeps its own value of a register that a
+// contract is silent about: identity, descriptions of caches, and firmware that
+// is not a bitmap.
 func keepsOwn(place int) bool {
-	register := &arm64.Registers[place]
-	return strings.HasPrefix(register.Name, "CCSIDR_EL1") || register.Name == "CLIDR_EL1" || register.Name == "PSCI_VERSION" || floor(place) ||
-		register.Name == "MIDR_EL1" || register.Name == "REVIDR_EL1" || register.Name == "AIDR_EL1"
+	switch place {
+	case arm64.MIDREL1, arm64.REVIDREL1, arm64.AIDREL1, arm64.CLIDREL1, arm64.PSCIVERSION:
+		return true
+	}
+	return cacheDescription(place) || floor(place)
 }
 
 // floor reports whether the register holds levels that KVM judges and does not

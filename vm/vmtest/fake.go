@@ -126,7 +126,7 @@ func (m *fakeVM) start() {
 	m.ran = true
 }
 
-// Run evaluates MRS; every other operation is undefined in this guest.
+// Run evaluates MRS and MSR; it denies every call and executes nothing.
 func (m *fakeVM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.Trace, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -135,6 +135,13 @@ func (m *fakeVM) Run(ctx context.Context, vcpu int, program *probe.Program) (*pr
 	trace := probe.NewTrace(program)
 	for i, op := range program.Ops {
 		record := &trace.Records[i]
+		switch op.Kind {
+		case probe.HVC, probe.SMC:
+			record.Outcome, record.Count, record.Values[0] = probe.Completed, probe.MaxValues, ^uint64(0)
+			continue
+		case probe.Execute:
+			continue
+		}
 		value, err := m.Get(vcpu, op.Register.ID())
 		if op.Kind != probe.MRS || err != nil {
 			record.Outcome, record.Syndrome = probe.Exception, undefined

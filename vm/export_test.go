@@ -1,0 +1,13 @@
+package vm
+
+// ServiceCallNames are the calls that rows of this package name.
+func ServiceCallNames() []string {
+	names := []string{"PSCI_VERSION"}
+	for _, g := range gates {
+		names = append(names, g.calls...)
+	}
+	for _, l := range levels {
+		names = append(names, l.query)
+	}
+	return names
+}
