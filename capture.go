@@ -97,7 +97,7 @@ func (c *Capture) Assume(version kernel.Version) error {
 // hex digits. Equal machines have equal view digests, wherever and whenever
 // they were captured.
 func (c *Capture) ViewDigest() string {
-	sum := sha256.Sum256(c.appendView(nil))
+	sum := sha256.Sum256(c.appendView(make([]byte, 0, 8<<10)))
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 

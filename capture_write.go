@@ -24,9 +24,6 @@ func (o *Occasion) members() members {
 	return m
 }
 
-// appendView appends what view digests are taken of.
-func (c *Capture) appendView(data []byte) []byte { return append(data, marshal(c.view())...) }
-
 // view returns the members that say what the host is, shows and takes.
 func (c *Capture) view() members {
 	document := members{}

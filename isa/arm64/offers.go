@@ -1,6 +1,7 @@
 package arm64
 
 import (
+	"encoding/binary"
 	"math/bits"
 
 	"github.com/guise-project/guise/isa"
@@ -161,4 +162,14 @@ func (o *Offers) Empty(yield func(slot int) bool) {
 			}
 		}
 	}
+}
+
+// Append appends the offers in a binary form: equal offers give equal bytes.
+func (o *Offers) Append(data []byte) []byte {
+	for _, words := range [][]uint64{o.sets[:], o.rest[:], o.free[:], o.present[:]} {
+		for _, word := range words {
+			data = binary.LittleEndian.AppendUint64(data, word)
+		}
+	}
+	return data
 }

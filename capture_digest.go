@@ -1,0 +1,68 @@
+package guise
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// appendView appends what view digests are taken of: everything but the name
+// and the occasion, in a binary form that needs no parsing back. It is far
+// cheaper than the document, and a fleet takes a digest of every host.
+func (c *Capture) appendView(data []byte) []byte {
+	data = appendText(data, c.Host.Kernel, c.Host.Mode, c.Host.Emulator)
+	data = binary.AppendUvarint(data, uint64(c.Host.PageSize))
+	data = binary.AppendUvarint(data, uint64(len(c.Host.CPUs)))
+	for _, cpu := range c.Host.CPUs {
+		data = appendNumbers(data, cpu.MIDR, cpu.REVIDR, uint64(cpu.Count))
+	}
+	for i := range c.Setups {
+		data = c.Setups[i].appendView(data)
+	}
+	return data
+}
+
+func (s *CapturedSetup) appendView(data []byte) []byte {
+	data = appendText(data, s.Key(), string(s.Registers), string(s.Accepts), s.AssumedKernel)
+	data = appendText(data, s.Capabilities...)
+	data = appendNumbers(data, uint64(s.IPABits), uint64(s.VectorLengths), s.MaskRanges)
+	data = appendNumbers(data, s.View.Present[:]...)
+	data = appendNumbers(data, s.View.Values[:]...)
+	data = appendMap(data, s.Extra)
+	data = appendMap(data, s.Masks)
+	data = binary.AppendUvarint(data, uint64(len(s.Listed)))
+	for _, id := range s.Listed {
+		data = appendNumbers(data, uint64(id))
+	}
+	if s.Offers == nil {
+		return append(data, 0)
+	}
+	return s.Offers.Append(append(data, 1))
+}
+
+// appendText appends texts, each with its length before it.
+func appendText(data []byte, texts ...string) []byte {
+	data = binary.AppendUvarint(data, uint64(len(texts)))
+	for _, text := range texts {
+		data = append(binary.AppendUvarint(data, uint64(len(text))), text...)
+	}
+	return data
+}
+
+func appendNumbers(data []byte, numbers ...uint64) []byte {
+	for _, n := range numbers {
+		data = binary.LittleEndian.AppendUint64(data, n)
+	}
+	return data
+}
+
+// appendMap appends registers and values in ascending order of ids.
+func appendMap(data []byte, values map[arm64.ID]uint64) []byte {
+	data = binary.AppendUvarint(data, uint64(len(values)))
+	for _, id := range slices.Sorted(maps.Keys(values)) {
+		data = appendNumbers(data, uint64(id), values[id])
+	}
+	return data
+}
