@@ -166,8 +166,8 @@ func (m *meeting) settleSlot(slot int) (member uint64, ok bool) {
 		return 0, false
 	}
 	member, ok = isa.Choose(field, set)
-	if field.Order == isa.Subset {
-		// What no host shows by itself is not turned on.
+	if field.Order == isa.Subset || field.Order == isa.Floor {
+		// What no host shows by itself is neither turned on nor promised.
 		if common := m.commonLimit(slot); set.Has(common) {
 			member = common
 		}
@@ -175,13 +175,14 @@ func (m *meeting) settleSlot(slot int) (member uint64, ok bool) {
 	return member, ok
 }
 
-// commonLimit returns the bits of a bitmap field that every host shows.
+// commonLimit returns the lowest that any host shows of a service or a
+// promised level.
 func (m *meeting) commonLimit(slot int) uint64 {
 	common := ^uint64(0)
 	for _, t := range m.stances {
 		place := int(arm64.Slots[slot].Register)
 		limit, _ := arm64.Slots[slot].Extract(t.setup.View.Values[place])
-		common &= limit
+		common = min(common, limit)
 	}
 	return common
 }

@@ -119,6 +119,7 @@ var firmware = []Change{
 	{Since: upTo("5.10"), Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_1"},
 	{Since: upTo("5.10"), Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_2"},
 	{Since: upTo("5.10"), Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_2", Fields: []string{"Level"}},
+	{Since: upTo("5.10"), Kind: Takes, Register: "SMCCC_ARCH_WORKAROUND_2", Fields: []string{"Level"}, Set: isa.Range(0, 1), Note: "levels 0 and 1 need level 0"},
 	{Since: upTo("5.10"), Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_3", Note: "by a stable update of 5.10"},
 	{Since: upTo("5.10"), Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_3"},
 	{Since: between("5.10", "6.1"), Kind: Appears, Register: "STD_BMAP"},
