@@ -319,7 +319,7 @@ func (r *documentReader) setupMember(s *Setup, key []byte) {
 	case "vectorLengths":
 		r.list("vectorLengths", func() {
 			bits := r.integer("vectorLengths", 2048)
-			if r.err == nil && (bits == 0 || bits%128 != 0) {
+			if bits == 0 || bits%128 != 0 {
 				r.fail("vectorLengths: want multiples of 128 bits up to 2048, there is %d", bits)
 				return
 			}
