@@ -19,6 +19,9 @@ type architecture struct {
 	options                   []string
 	defaultCPU                string
 	console                   string
+	// channelBus is the PCI bus of the channel on boards that have buses of
+	// their own only where QEMU's defaults are left on; "" elsewhere.
+	channelBus string
 	// arguments are what QEMU needs besides.
 	arguments []string
 	memory    int
@@ -41,10 +44,12 @@ var architectures = map[string]architecture{
 	"ppc64le": {
 		debian: "ppc64el", flavour: "powerpc64le",
 		emulator: "qemu-system-ppc64", emulatorPackage: "qemu-system-ppc",
-		machine:   "powernv10",
-		console:   "hvc0",
-		arguments: []string{"-vga", "none"},
-		memory:    2048,
+		machine: "powernv10",
+		console: "hvc0",
+		// powernv makes its PCI host bridges by default, or not at all.
+		channelBus: "pcie.0",
+		arguments:  []string{"-vga", "none", "-nic", "none", "-monitor", "none"},
+		memory:     2048,
 	},
 }
 

@@ -16,6 +16,7 @@
 package lab
 
 import (
+	"context"
 	"io"
 	"time"
 )
@@ -70,6 +71,12 @@ type Job struct {
 	Directory string
 	// Outputs names files to bring back, where the job wrote them.
 	Outputs []string
+	// Monitor, where not nil, is called once the job was given, while it runs.
+	// ask runs one of QEMU's human monitor commands ("stop", "p/x $nip") and
+	// returns what it prints; it fails once the host has ended, and is for one
+	// goroutine. The context ends with the job, and Run waits for Monitor to
+	// return.
+	Monitor func(ctx context.Context, ask func(command string) (string, error))
 	// Stdout and Stderr, where not nil, receive what the job writes as it
 	// writes it, in addition to the Result.
 	Stdout, Stderr io.Writer

@@ -193,3 +193,14 @@ func (m *monitor) load(path string) error {
 	_, err := m.execute("cont", nil)
 	return err
 }
+
+// human runs a command of the human monitor and returns what it prints.
+func (m *monitor) human(command string) (string, error) {
+	reply, err := m.execute("human-monitor-command", map[string]any{"command-line": command})
+	if err != nil {
+		return "", err
+	}
+	var text string
+	err = json.Unmarshal(reply, &text)
+	return text, err
+}

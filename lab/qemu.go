@@ -66,13 +66,20 @@ const (
 // commandLine is what QEMU is started with for a host. The digest of a
 // snapshot covers it, so it must hold nothing that differs from run to run.
 func commandLine(h Host, a architecture, kernel, initramfs string) []string {
-	arguments := []string{
-		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+	var arguments []string
+	channelDevice := "virtio-serial-pci"
+	if a.channelBus == "" {
+		arguments = append(arguments, "-nodefaults")
+	} else {
+		channelDevice += ",bus=" + a.channelBus
+	}
+	arguments = append(arguments,
+		"-no-user-config", "-display", "none", "-no-reboot",
 		"-machine", strings.Join(append([]string{h.Machine}, mergeOptions(a.options, h.Options)...), ","),
 		"-accel", "tcg",
 		"-smp", strconv.Itoa(h.CPUs),
 		"-m", strconv.Itoa(h.Memory),
-	}
+	)
 	if h.CPU != "" {
 		arguments = append(arguments, "-cpu", h.CPU)
 	}
@@ -83,7 +90,7 @@ func commandLine(h Host, a architecture, kernel, initramfs string) []string {
 		"-append", strings.Join(kernelParameters(h, a), " "),
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-chardev", fmt.Sprintf("socket,id=channel,fd=%d", channelFD),
-		"-device", "virtio-serial-pci",
+		"-device", channelDevice,
 		"-device", "virtserialport,chardev=channel,name="+channel.PortName,
 		"-chardev", fmt.Sprintf("socket,id=control,fd=%d", controlFD), "-mon", "chardev=control,mode=control",
 	)

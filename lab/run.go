@@ -171,7 +171,12 @@ func (m *machine) startAndDo(ctx context.Context, job Job, files []File) (Result
 	if err := m.give(l.channel, job, files); err != nil {
 		return Result{}, m.diagnose(ctx, l, err)
 	}
+	stopWatching, err := l.watch(ctx, job)
+	if err != nil {
+		return Result{}, m.diagnose(ctx, l, err)
+	}
 	result, err := collect(l.channel, job)
+	stopWatching()
 	if err != nil {
 		return Result{}, m.diagnose(ctx, l, err)
 	}

@@ -80,6 +80,39 @@ type live struct {
 	output   *console
 	hello    channel.Hello
 	restored bool
+	monitor  *monitor // once qmp was called
+}
+
+// qmp is the machine's monitor.
+func (l *live) qmp() (*monitor, error) {
+	if l.monitor != nil {
+		return l.monitor, nil
+	}
+	var err error
+	l.monitor, err = openMonitor(l.control)
+	return l.monitor, err
+}
+
+// watch calls the job's Monitor, where it has one, and returns what waits for
+// it to end.
+func (l *live) watch(ctx context.Context, job Job) (stop func(), err error) {
+	if job.Monitor == nil {
+		return func() {}, nil
+	}
+	monitor, err := l.qmp()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		job.Monitor(ctx, monitor.human)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}, nil
 }
 
 // start brings a machine to where its init waits for a job: from its snapshot
@@ -151,7 +184,7 @@ func (m *machine) boot(ctx context.Context) (*live, error) {
 
 // save leaves a snapshot of a machine and lets it go on.
 func (l *live) save(s snapshot) error {
-	monitor, err := openMonitor(l.control)
+	monitor, err := l.qmp()
 	if err != nil {
 		return err
 	}
@@ -189,7 +222,7 @@ func (m *machine) restore(ctx context.Context, s snapshot) (*live, error) {
 	err = json.Unmarshal(hello, &l.hello)
 	if err == nil {
 		var monitor *monitor
-		if monitor, err = openMonitor(l.control); err == nil {
+		if monitor, err = l.qmp(); err == nil {
 			err = monitor.load(s.state)
 		}
 	}
