@@ -178,3 +178,33 @@ func TestBases(t *testing.T) {
 		}
 	}
 }
+
+// An interrupt that an operation lets in is told from what it did. The
+// operation sends itself one, by way of QEMU's GICv3.
+func TestInterrupt(t *testing.T) {
+	lines := []string{
+		"mov x12, #0x08000000", "mov w13, #0x12", "str w13, [x12]", // GICD_CTLR: ARE, EnableGrp1
+		"mov x14, #0x080a0000", "str wzr, [x14, #0x14]", // GICR_WAKER
+		"mov x15, #0x080b0000", "mov w13, #-1",
+		"str w13, [x15, #0x80]", "str w13, [x15, #0x100]", // GICR_IGROUPR0, GICR_ISENABLER0
+		"mov x13, #0xff", "msr ICC_PMR_EL1, x13",
+		"mov x13, #1", "msr ICC_IGRPEN1_EL1, x13", "isb",
+		"msr ICC_SGI1R_EL1, x13", "isb",
+		"msr DAIFClr, #2", "b #0",
+	}
+	trace := runBareMetal(t, &Program{Name: "interrupt", Ops: []Op{
+		{Kind: Execute, Name: "let it in", Words: assembleLLVM(t, lines)},
+		{Kind: MRS, Name: "DAIF", Register: arm64.Encoding{Op0: 3, Op1: 3, CRn: 4, CRm: 2, Op2: 1}},
+	}}, "", "cortex-a53")
+	want := []Record{
+		{Kind: Execute, Name: "let it in", Outcome: Interrupted, Instruction: len(lines) - 1},
+		{Kind: MRS, Name: "DAIF", Outcome: Completed, Values: [4]uint64{0x3c0}, Count: 1}, // masked again
+	}
+	// Whether the interrupt comes at the branch or just before is the CPU's.
+	if trace.Records[0].Instruction == len(lines)-2 {
+		want[0].Instruction--
+	}
+	if diff := cmp.Diff(want, trace.Records); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+}
