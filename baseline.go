@@ -40,6 +40,8 @@ type Settlement struct {
 	Register, Field string
 	Value           uint64
 	Hosts           []HostValue // each distinct value, on the first host that shows it
+	// Rests is what taking the value rests on, "" where it was tried.
+	Rests string
 }
 
 // HostCount is a number that belongs to a host.
@@ -140,10 +142,13 @@ func compareBool(a, b bool) int {
 
 // noCommonSetup is the answer where no setup was captured on every host.
 func noCommonSetup(captures []*Capture) *BaselineResult {
-	result := &BaselineResult{Verdict: Unknown}
 	finding := Finding{
 		Verdict: Unknown, Kind: KindSetup, Register: "setup",
 		Means: "no setup was captured on every host", Mend: "guise capture on each host",
+	}
+	if !slices.ContainsFunc(captures, func(c *Capture) bool { return !c.Complete }) {
+		finding.Verdict, finding.Who, finding.Mend = No, "nobody", ""
+		finding.Means = "no setup is accepted by every host"
 	}
 	for _, c := range captures {
 		var names string
@@ -155,17 +160,15 @@ func noCommonSetup(captures []*Capture) *BaselineResult {
 		}
 		finding.Hosts = append(finding.Hosts, HostValue{Host: c.Name, Value: names})
 	}
-	result.Findings = []Finding{finding}
-	return result
+	return &BaselineResult{Verdict: finding.Verdict, Findings: []Finding{finding}}
 }
 
 // notCaptured notes the features that no host was captured with, and turns a no
 // that only rests on one of them into unknown.
 func (b *BaselineResult) notCaptured(captures []*Capture) {
 	var missing []Feature
-	for _, feature := range []Feature{FeatureSVE, FeaturePMU, FeaturePAuth, FeatureMTE, FeatureEL2} {
-		everywhere := !slices.ContainsFunc(captures, func(c *Capture) bool { return !c.capturedWith(feature) })
-		if !everywhere {
+	for _, feature := range optional {
+		if slices.ContainsFunc(captures, func(c *Capture) bool { return !c.triedWith(feature) }) {
 			missing = append(missing, feature)
 		}
 	}
@@ -186,9 +189,18 @@ func (b *BaselineResult) notCaptured(captures []*Capture) {
 	}
 }
 
-// capturedWith reports whether any captured setup has the feature.
-func (c *Capture) capturedWith(feature Feature) bool {
-	return slices.ContainsFunc(c.Setups, func(s CapturedSetup) bool { return s.Has(feature) })
+// optional are the features of which a capture without them tells nothing.
+var optional = []Feature{FeatureSVE, FeaturePMU, FeaturePAuth, FeatureMTE, FeatureEL2}
+
+// NotCaptured returns the features of which it is not known whether the host
+// can give them.
+func (c *Capture) NotCaptured() []Feature {
+	return slices.DeleteFunc(slices.Clone(optional), c.triedWith)
+}
+
+// triedWith reports whether the capture tells if the host gives the feature.
+func (c *Capture) triedWith(feature Feature) bool {
+	return c.Complete || slices.ContainsFunc(c.Setups, func(s CapturedSetup) bool { return s.Has(feature) })
 }
 
 // contract turns the values that were chosen into a contract.

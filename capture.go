@@ -30,6 +30,9 @@ type Capture struct {
 	Host     HostFacts
 	// Setups holds what was captured, the plainest setup first.
 	Setups []CapturedSetup
+	// Complete says that every setup was tried: one that is not in Setups is
+	// refused by the host. Otherwise nothing is known of it.
+	Complete bool
 }
 
 // Occasion is where and when a capture was made, and by what.

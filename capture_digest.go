@@ -18,6 +18,9 @@ func (c *Capture) appendView(data []byte) []byte {
 	for _, cpu := range c.Host.CPUs {
 		data = appendNumbers(data, cpu.MIDR, cpu.REVIDR, uint64(cpu.Count))
 	}
+	if c.Complete {
+		data = append(data, 1)
+	}
 	for i := range c.Setups {
 		data = c.Setups[i].appendView(data)
 	}

@@ -49,6 +49,8 @@ func (r *documentReader) viewMember(c *Capture, key []byte) bool {
 	switch string(key) {
 	case "host":
 		r.hostFacts(&c.Host)
+	case "complete":
+		c.Complete = r.boolean("complete")
 	case "setups":
 		r.list("setups", func() { r.capturedSetup(c) })
 	default:

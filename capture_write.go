@@ -38,6 +38,7 @@ func (c *Capture) view() members {
 		}
 	}
 	document["setups"] = setups
+	put(document, "complete", c.Complete)
 	return document
 }
 

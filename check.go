@@ -35,12 +35,16 @@ func Check(contract *Contract, capture *Capture, vmm VMM) HostVerdict {
 	result := HostVerdict{Host: capture.Name}
 	setup := capture.Setup(contract.Setup.Key())
 	if setup == nil {
-		result.Findings = []Finding{{
+		finding := Finding{
 			Verdict: Unknown, Kind: KindSetup, Register: "setup", Wanted: contract.Setup.Key(),
 			Hosts: []HostValue{{Host: capture.Name, Value: "not captured in this setup"}},
 			Mend:  "guise capture on " + capture.Name,
-		}}
-		result.Verdict = Unknown
+		}
+		if capture.Complete {
+			finding.Verdict, finding.Who, finding.Mend = No, "nobody", ""
+			finding.Hosts[0].Value = "makes no such VM"
+		}
+		result.Verdict, result.Findings = finding.Verdict, []Finding{finding}
 		return result
 	}
 	c := &checker{contract: contract, stance: newStance(capture, setup)}

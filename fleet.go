@@ -90,7 +90,7 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 			return nil, &DocumentError{File: file, Message: "host " + c.Name + ": want a name of its own"}
 		}
 		seen[c.Name] = true
-		c.Host, c.Setups = view.Host, view.Setups
+		c.Host, c.Setups, c.Complete = view.Host, view.Setups, view.Complete
 	}
 	return captures, nil
 }

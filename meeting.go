@@ -475,7 +475,7 @@ func (m *meeting) givesUp() []HostCount {
 			register, field := arm64.Slots[slot].Describe()
 			m.settled = append(m.settled, Settlement{
 				Register: register.Name, Field: field.Name, Hosts: hosts,
-				Value: field.Get(m.view.Values[arm64.Slots[slot].Register]),
+				Value: field.Get(m.view.Values[arm64.Slots[slot].Register]), Rests: m.rests(hosts),
 			})
 		}
 	}

@@ -108,11 +108,11 @@ func (c *baselineCommand) print(s *session, captures []*guise.Capture, policy *g
 	identity, certain := splitFindings(result.Findings, guise.No)
 	_, open := splitFindings(result.Findings, guise.Unknown)
 	fmt.Fprintf(s.stdout, "%-4s %s\n\n", s.verdictWord(result.Verdict), headline(captures, result, len(certain), len(identity), len(open)))
-	findingTable(s.stdout, certain)
+	findingTable(s.stdout, certain, c.AssumeKernel != "")
 	identityTable(s.stdout, identity)
 	if len(open) > 0 {
 		if len(certain)+len(identity) > 0 {
-			fmt.Fprintf(s.stdout, "\n  not known of %s:\n", count(len(open), "more field"))
+			fmt.Fprintf(s.stdout, "\n  not known, %s:\n", count(len(open), "more point"))
 		}
 		c.printOpen(s, open)
 	}
@@ -138,7 +138,7 @@ func headline(captures []*guise.Capture, result *guise.BaselineResult, certain, 
 	case result.Verdict == guise.Yes:
 		return fmt.Sprintf("%s %s a contract, for VMs made with %s", hosts, have, setupText(&result.Setup))
 	case result.Verdict == guise.Unknown:
-		return fmt.Sprintf("whether %s %s a contract rests on %s that no capture tells", hosts, have, count(open, "field"))
+		return fmt.Sprintf("whether %s %s a contract rests on %s that no capture tells", hosts, have, count(open, "point"))
 	case certain == 0:
 		return fmt.Sprintf("%s %s no contract: their identity differs", hosts, have)
 	}
@@ -186,9 +186,9 @@ func (c *baselineCommand) printOpen(s *session, open []guise.Finding) {
 	if !c.Verbose && len(shown) > mostFields {
 		shown = shown[:mostFields]
 	}
-	findingTable(s.stdout, shown)
+	findingTable(s.stdout, shown, c.AssumeKernel != "")
 	if hidden := len(open) - len(shown); hidden > 0 {
-		fmt.Fprintf(s.stdout, "  ... and %s (-v)\n", count(hidden, "more field"))
+		fmt.Fprintf(s.stdout, "  ... and %s (-v)\n", count(hidden, "more"))
 	}
 }
 
@@ -230,7 +230,11 @@ func (c *baselineCommand) printSettled(s *session, result *guise.BaselineResult)
 		for _, v := range f.Hosts {
 			hosts = append(hosts, v.Host+" "+v.Value)
 		}
-		rows = append(rows, []string{f.Register + "." + f.Field, fmt.Sprint(f.Value), strings.Join(hosts, ", ")})
+		row := []string{f.Register + "." + f.Field, fmt.Sprint(f.Value), strings.Join(hosts, ", ")}
+		if f.Rests != "" {
+			row = append(row, "rests on "+f.Rests)
+		}
+		rows = append(rows, row)
 	}
 	columns(s.stdout, rows, 1)
 }

@@ -87,9 +87,9 @@ func (c *checkCommand) print(s *session, v *guise.HostVerdict) {
 	}
 	if len(findings) > 0 {
 		fmt.Fprintln(s.stdout)
-		findingTable(s.stdout, findings)
+		findingTable(s.stdout, findings, c.AssumeKernel != "")
 		if hidden := len(v.Findings) - len(findings); hidden > 0 {
-			fmt.Fprintf(s.stdout, "  ... and %s (-v)\n", count(hidden, "more finding"))
+			fmt.Fprintf(s.stdout, "  ... and %s (-v)\n", count(hidden, "more"))
 		}
 		fmt.Fprintln(s.stdout)
 	}

@@ -168,15 +168,16 @@ type lintAnswer struct {
 	File   string `json:"file"`
 	Schema string `json:"schema,omitzero"`
 	Error  string `json:"error,omitzero"`
+	// NotKnown are the features that a capture says nothing of.
+	NotKnown []guise.Feature `json:"notKnown,omitzero"`
 }
 
 func (c *lintCommand) Run(s *session) (int, error) {
 	var answers []lintAnswer
 	var bad error
 	for _, file := range c.Files {
-		schema, err := lintFile(file)
-		answer := lintAnswer{File: file, Schema: schema}
-		if err != nil {
+		answer := lintAnswer{File: file}
+		if err := answer.read(); err != nil {
 			answer.Error = err.Error()
 			bad = err
 		}
@@ -194,6 +195,9 @@ func (c *lintCommand) Run(s *session) (int, error) {
 			fmt.Fprintf(s.stderr, "guise: %s\n", a.Error)
 		default:
 			fmt.Fprintf(s.stdout, "well-formed  %s  %s\n", a.File, a.Schema)
+			if len(a.NotKnown) > 0 {
+				fmt.Fprintf(s.stdout, "  not known: any setup with %s (captured without)\n", joinFeatures(a.NotKnown))
+			}
 		}
 	}
 	if bad != nil {
@@ -202,21 +206,34 @@ func (c *lintCommand) Run(s *session) (int, error) {
 	return statusYes, nil
 }
 
-// lintFile reads one document by its schema.
-func lintFile(file string) (schema string, err error) {
-	data, err := readDocument(file)
+// read reads the document by its schema.
+func (a *lintAnswer) read() error {
+	data, err := readDocument(a.File)
 	if err != nil {
-		return "", err
+		return err
 	}
-	switch schema = guise.SchemaOf(data); schema {
+	switch a.Schema = guise.SchemaOf(data); a.Schema {
 	case guise.SchemaContract:
-		_, err = guise.ReadContract(file, data)
+		_, err = guise.ReadContract(a.File, data)
+	case guise.SchemaProof:
+		_, err = guise.ReadProof(a.File, data)
 	case guise.SchemaFleet:
-		_, err = guise.ReadFleet(file, data)
+		_, err = guise.ReadFleet(a.File, data)
 	case guise.SchemaCapture, "":
-		_, err = guise.ReadCapture(file, data)
+		var capture *guise.Capture
+		if capture, err = guise.ReadCapture(a.File, data); err == nil {
+			a.NotKnown = capture.NotCaptured()
+		}
 	default:
-		err = errors.New(file + ": schema " + schema + " is not known")
+		err = errors.New(a.File + ": schema " + a.Schema + " is not known")
 	}
-	return schema, err
+	return err
+}
+
+func joinFeatures(features []guise.Feature) string {
+	names := make([]string, len(features))
+	for i, f := range features {
+		names[i] = string(f)
+	}
+	return strings.Join(names, ", ")
 }

@@ -11,8 +11,9 @@ import (
 )
 
 // findingTable prints findings grouped by register, a column for each host, or
-// one column of witnesses where there are more than four.
-func findingTable(w io.Writer, findings []guise.Finding) {
+// one column of witnesses where there are more than four. With basis it says
+// beside each what it rests on.
+func findingTable(w io.Writer, findings []guise.Finding, basis bool) {
 	if len(findings) == 0 {
 		return
 	}
@@ -34,6 +35,9 @@ func findingTable(w io.Writer, findings []guise.Finding) {
 		}
 	}
 	header = append(header, "who can change it", "what it means in a guest")
+	if basis {
+		header = append(header, "rests on")
+	}
 	var rows [][]string
 	register := ""
 	for i := range findings {
@@ -51,7 +55,11 @@ func findingTable(w io.Writer, findings []guise.Finding) {
 			row = append(row, f.Wanted)
 		}
 		row = append(row, findingValues(f, hosts, short, wide)...)
-		rows = append(rows, append(row, f.Who, f.Means))
+		row = append(row, f.Who, f.Means)
+		if basis {
+			row = append(row, f.Rests)
+		}
+		rows = append(rows, row)
 	}
 	if len(rows) > 0 && len(rows[0]) == 1 {
 		header[0] = rows[0][0]

@@ -95,8 +95,8 @@ func columns(w io.Writer, rows [][]string, right ...int) {
 
 // count writes a number with its noun: "1 field", "3 fields".
 func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
+	if n == 1 || noun == "more" {
+		return fmt.Sprintf("%d %s", n, noun)
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
