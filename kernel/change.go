@@ -61,7 +61,10 @@ const (
 
 // Change is one entry of the log.
 type Change struct {
-	Since    Span
+	Since Span
+	// Until is set for what came by a stable update of one release and is not
+	// in the next ones; the zero value: the entry holds on.
+	Until    Span
 	Kind     Kind
 	Register string
 	Fields   []string // none: all of the register
@@ -73,61 +76,80 @@ type Change struct {
 	Note string
 }
 
+// In says whether the entry holds in a kernel of version v: yes, no, or not
+// known.
+func (c *Change) In(v Version) (in, known bool) { return within(c.Since, c.Until, v) }
+
+// within judges a version by when something came and, perhaps, went.
+func within(since, until Span, v Version) (in, known bool) {
+	in, known = since.In(v)
+	if until == (Span{}) {
+		return in, known
+	}
+	gone, goneKnown := until.In(v)
+	return in && !gone, known && goneKnown
+}
+
 // exceptions is what the order of a writable field does not say.
 //
 // Read in the same versions as writable; what was tried on kernels is marked.
 var exceptions = []Change{
-	{Since: between("6.1", "6.12"), Kind: Refuses, Register: "ID_AA64DFR0_EL1", Fields: []string{"DebugVer"}, Set: isa.Range(0, 5), Note: "tried on 6.12 and 7.2"},
-	{Since: between("6.1", "6.12"), Kind: Refuses, Register: "ID_DFR0_EL1", Fields: []string{"CopDbg"}, Set: isa.Range(0, 5)},
-	{Since: between("6.1", "6.12"), Kind: Refuses, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(1, 2)},
-	{Since: between("6.12", "7.2"), Kind: Refuses, Register: "ID_AA64PFR0_EL1", Fields: []string{"EL0", "EL1"}, Set: isa.Only(0), Note: "tried: 6.12 takes 0, 7.2 does not"},
-	{Since: between("6.12", "6.18"), Kind: Refuses, Register: "CTR_EL0", Fields: []string{"L1Ip"}, Set: isa.Range(0, 1)},
+	{Since: from6_12, Kind: Refuses, Register: "ID_AA64DFR0_EL1", Fields: []string{"DebugVer"}, Set: isa.Range(0, 5), Note: "tried on 6.12 and 7.2"},
+	{Since: from6_12, Kind: Refuses, Register: "ID_DFR0_EL1", Fields: []string{"CopDbg"}, Set: isa.Range(0, 5)},
+	{Since: from6_12, Kind: Refuses, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(1, 2)},
+	{Since: between("6.12", "6.18"), Kind: Refuses, Register: "ID_AA64PFR0_EL1", Fields: []string{"EL0", "EL1"}, Set: isa.Only(0), Note: "tried: 6.12 takes 0, 6.18 and 7.2 do not"},
+	{Since: between("6.12", "6.18"), Kind: Takes, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Range(8, 14), Note: "tried: the field compares as signed in 6.18"},
+	{Since: between("6.12", "6.18"), Kind: Takes, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(8, 14), Note: "tried: the field compares as signed in 6.18"},
+	{Since: between("6.18", "7.2"), Kind: Refuses, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Range(8, 14), Note: "unsigned again"},
+	{Since: between("6.18", "7.2"), Kind: Refuses, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(8, 14), Note: "unsigned again"},
+	{Since: from6_16, Kind: Refuses, Register: "CTR_EL0", Fields: []string{"L1Ip"}, Set: isa.Range(0, 1)},
 
-	{Since: between("6.1", "6.12"), Kind: ClearedWithoutVGIC, Register: "ID_AA64PFR0_EL1", Fields: []string{"GIC"}, Note: "tried on 6.12 and 7.2"},
-	{Since: between("6.12", "7.2"), Kind: FollowsVGIC, Register: "ID_AA64PFR0_EL1", Fields: []string{"GIC"}, Note: "tried: 6.12 keeps 0, 7.2 shows 1"},
-	{Since: between("6.12", "7.2"), Kind: FollowsVGIC, Register: "ID_PFR1_EL1", Fields: []string{"GIC"}},
-	{Since: between("6.12", "7.2"), Kind: FollowsVGIC, Register: "ID_AA64PFR2_EL1", Fields: []string{"GCIE"}},
+	{Since: from6_12, Kind: ClearedWithoutVGIC, Register: "ID_AA64PFR0_EL1", Fields: []string{"GIC"}, Note: "tried on 6.12 and 7.2"},
+	{Since: from6_12, Kind: ClearedWithoutVGIC, Register: "ID_PFR1_EL1", Fields: []string{"GIC"}, Note: "tried on 6.12 and 6.18"},
+	{Since: between("6.18", "7.2"), Kind: FollowsVGIC, Register: "ID_AA64PFR0_EL1", Fields: []string{"GIC"}, Note: "tried: 6.12 and 6.18 keep 0, 7.2 shows 1"},
+	{Since: between("6.18", "7.2"), Kind: FollowsVGIC, Register: "ID_PFR1_EL1", Fields: []string{"GIC"}},
+	{Since: between("6.18", "7.2"), Kind: FollowsVGIC, Register: "ID_AA64PFR2_EL1", Fields: []string{"GCIE"}},
 
-	{Since: between("6.1", "6.12"), Kind: Free, Register: "CLIDR_EL1", Note: "fabricated from CTR_EL0"},
-	{Since: between("6.1", "6.12"), Kind: Free, Register: "CCSIDR_EL1", Note: "fabricated from CTR_EL0"},
+	{Since: from6_12, Kind: Free, Register: "CLIDR_EL1", Note: "fabricated from CTR_EL0"},
+	{Since: from6_12, Kind: Free, Register: "CCSIDR_EL1", Note: "fabricated from CTR_EL0"},
 	{Since: in("6.15"), Kind: Identity, Register: "MIDR_EL1"},
 	{Since: in("6.15"), Kind: Identity, Register: "REVIDR_EL1"},
 	{Since: in("6.15"), Kind: Identity, Register: "AIDR_EL1"},
 
-	{Since: between("5.10", "6.1"), Kind: IgnoredWithoutAArch32, Register: "ID_PFR0_EL1"},
+	{Since: from6_1, Kind: IgnoredWithoutAArch32, Register: "ID_PFR0_EL1"},
 
-	{Since: between("6.1", "6.12"), Kind: TakenAsZero, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Only(15)},
-	{Since: between("6.1", "6.12"), Kind: TakenAsZero, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Only(15)},
-	{Since: between("6.1", "6.12"), Kind: HostsTakenAsZero, Register: "ID_AA64PFR0_EL1", Fields: []string{"MPAM"}, Note: "older kernels showed it"},
-	{Since: between("6.1", "6.12"), Kind: HostsTakenAsZero, Register: "ID_AA64PFR1_EL1", Fields: []string{"MPAM_frac"}, Note: "older kernels showed it"},
-	{Since: between("6.12", "6.16"), Kind: HostsTakenAsZero, Register: "ID_AA64MMFR2_EL1", Fields: []string{"NV"}, Note: "older kernels showed it; tried on 7.2"},
+	{Since: from6_12, Kind: TakenAsZero, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Only(15)},
+	{Since: from6_12, Kind: TakenAsZero, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Only(15)},
+	{Since: from6_12, Kind: HostsTakenAsZero, Register: "ID_AA64PFR0_EL1", Fields: []string{"MPAM"}, Note: "older kernels showed it"},
+	{Since: from6_12, Kind: HostsTakenAsZero, Register: "ID_AA64PFR1_EL1", Fields: []string{"MPAM_frac"}, Note: "older kernels showed it"},
+	{Since: from6_16, Kind: HostsTakenAsZero, Register: "ID_AA64MMFR2_EL1", Fields: []string{"NV"}, Note: "older kernels showed it; tried on 7.2"},
 
-	{Since: between("6.1", "6.12"), Kind: Frozen, Register: "ID_AA64PFR0_EL1", Note: "and all feature registers; tried: 6.1 never freezes them"},
-	{Since: between("5.10", "6.1"), Kind: Frozen, Register: "STD_BMAP"},
-	{Since: between("5.10", "6.1"), Kind: Frozen, Register: "STD_HYP_BMAP"},
-	{Since: between("5.10", "6.1"), Kind: Frozen, Register: "VENDOR_HYP_BMAP"},
-	{Since: between("6.12", "6.16"), Kind: Frozen, Register: "VENDOR_HYP_BMAP_2"},
+	{Since: from6_12, Kind: Frozen, Register: "ID_AA64PFR0_EL1", Note: "and all feature registers; tried: 6.1 never freezes them"},
+	{Since: from6_1, Kind: Frozen, Register: "STD_BMAP"},
+	{Since: from6_1, Kind: Frozen, Register: "STD_HYP_BMAP"},
+	{Since: from6_1, Kind: Frozen, Register: "VENDOR_HYP_BMAP"},
+	{Since: from6_16, Kind: Frozen, Register: "VENDOR_HYP_BMAP_2"},
 }
 
 // firmware is KVM's firmware pseudo-registers and hypercall bitmaps
 // (Documentation/virt/kvm/arm/fw-pseudo-registers.rst).
 var firmware = []Change{
-	{Since: upTo("5.10"), Kind: Appears, Register: "PSCI_VERSION"},
-	{Since: upTo("5.10"), Kind: Writable, Register: "PSCI_VERSION"},
-	{Since: upTo("5.10"), Kind: Refuses, Register: "PSCI_VERSION", Set: isa.Only(0), Note: "0.1 is for vCPUs without KVM_ARM_VCPU_PSCI_0_2"},
-	{Since: upTo("5.10"), Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_1"},
-	{Since: upTo("5.10"), Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_1"},
-	{Since: upTo("5.10"), Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_2"},
-	{Since: upTo("5.10"), Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_2", Fields: []string{"Level"}},
-	{Since: upTo("5.10"), Kind: Takes, Register: "SMCCC_ARCH_WORKAROUND_2", Fields: []string{"Level"}, Set: isa.Range(0, 1), Note: "levels 0 and 1 need level 0"},
-	{Since: upTo("5.10"), Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_3", Note: "by a stable update of 5.10"},
-	{Since: upTo("5.10"), Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_3"},
-	{Since: between("5.10", "6.1"), Kind: Appears, Register: "STD_BMAP"},
-	{Since: between("5.10", "6.1"), Kind: Writable, Register: "STD_BMAP"},
-	{Since: between("5.10", "6.1"), Kind: Appears, Register: "STD_HYP_BMAP"},
-	{Since: between("5.10", "6.1"), Kind: Writable, Register: "STD_HYP_BMAP"},
-	{Since: between("5.10", "6.1"), Kind: Appears, Register: "VENDOR_HYP_BMAP"},
-	{Since: between("5.10", "6.1"), Kind: Writable, Register: "VENDOR_HYP_BMAP"},
-	{Since: between("6.12", "6.16"), Kind: Appears, Register: "VENDOR_HYP_BMAP_2"},
-	{Since: between("6.12", "6.16"), Kind: Takes, Register: "VENDOR_HYP_BMAP_2", Set: isa.Range(0, 1), Note: "0 by default; what it announces the VMM must serve"},
+	{Since: always, Kind: Appears, Register: "PSCI_VERSION"},
+	{Since: always, Kind: Writable, Register: "PSCI_VERSION"},
+	{Since: always, Kind: Refuses, Register: "PSCI_VERSION", Set: isa.Only(0), Note: "0.1 is for vCPUs without KVM_ARM_VCPU_PSCI_0_2"},
+	{Since: always, Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_1"},
+	{Since: always, Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_1"},
+	{Since: always, Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_2"},
+	{Since: always, Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_2", Fields: []string{"Level"}},
+	{Since: always, Kind: Takes, Register: "SMCCC_ARCH_WORKAROUND_2", Fields: []string{"Level"}, Set: isa.Range(0, 1), Note: "levels 0 and 1 need level 0"},
+	{Since: always, Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_3", Note: "by a stable update of 5.10"},
+	{Since: always, Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_3"},
+	{Since: from6_1, Kind: Appears, Register: "STD_BMAP"},
+	{Since: from6_1, Kind: Writable, Register: "STD_BMAP"},
+	{Since: from6_1, Kind: Appears, Register: "STD_HYP_BMAP"},
+	{Since: from6_1, Kind: Writable, Register: "STD_HYP_BMAP"},
+	{Since: from6_1, Kind: Appears, Register: "VENDOR_HYP_BMAP"},
+	{Since: from6_1, Kind: Writable, Register: "VENDOR_HYP_BMAP"},
+	{Since: from6_16, Kind: Appears, Register: "VENDOR_HYP_BMAP_2"},
+	{Since: from6_16, Kind: Takes, Register: "VENDOR_HYP_BMAP_2", Set: isa.Range(0, 1), Note: "0 by default; what it announces the VMM must serve"},
 }

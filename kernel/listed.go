@@ -31,14 +31,7 @@ func (l *Listing) IDs(yield func(arm64.ID) bool) {
 
 // In says whether a kernel of version v lists the run for VMs that meet its
 // conditions: yes, no, or not known.
-func (l *Listing) In(v Version) (in, known bool) {
-	in, known = l.Since.In(v)
-	if l.Until == (Span{}) {
-		return in, known
-	}
-	gone, goneKnown := l.Until.In(v)
-	return in && !gone, known && goneKnown
-}
+func (l *Listing) In(v Version) (in, known bool) { return within(l.Since, l.Until, v) }
 
 // Ids of what is not a system register (Documentation/virt/kvm/api.rst, 4.68).
 const (
@@ -58,13 +51,6 @@ func sysreg(name string) arm64.ID {
 	}
 	return e.ID()
 }
-
-var (
-	always   = upTo("5.10")
-	from6_1  = between("5.10", "6.1")
-	from6_12 = between("6.1", "6.12")
-	from6_16 = between("6.12", "6.16")
-)
 
 // listed is what KVM_GET_REG_LIST has. As kernels list it in the lab.
 var listed = []Listing{
@@ -89,7 +75,7 @@ var listed = []Listing{
 	{Name: "MPIDR_EL1, REVIDR_EL1", First: sysreg("S3_0_C0_C0_5"), Count: 2, Step: 1, Since: always},
 	{Name: "S3_0_C0_C1_0 to S3_0_C0_C7_7", First: sysreg("S3_0_C0_C1_0"), Count: 56, Step: 1, Since: always},
 	{Name: "SCTLR_EL1, ACTLR_EL1, CPACR_EL1", First: sysreg("S3_0_C1_C0_0"), Count: 3, Step: 1, Since: always},
-	{Name: "SCTLR2_EL1", First: sysreg("S3_0_C1_C0_3"), Since: between("6.16", "6.18"), When: []Condition{WithSCTLRX}},
+	{Name: "SCTLR2_EL1", First: sysreg("S3_0_C1_C0_3"), Since: in("6.17"), When: []Condition{WithSCTLRX}},
 	{Name: "RGSR_EL1, GCR_EL1", First: sysreg("S3_0_C1_C0_5"), Count: 2, Step: 1, Since: from6_1, When: []Condition{WithMTE}},
 	{Name: "ZCR_EL1", First: sysreg("S3_0_C1_C2_0"), Since: always, When: []Condition{WithSVE}},
 	{Name: "TTBR0_EL1, TTBR1_EL1, TCR_EL1", First: sysreg("S3_0_C2_C0_0"), Count: 3, Step: 1, Since: always},
@@ -205,8 +191,8 @@ func Listings() []Listing {
 	add(listedPMU, always, from6_1)
 	add(listedPMU, from6_1, Span{}, WithPMU)
 	add(listedEL2, from6_16, Span{}, WithEL2)
-	add(listedEL2Later, between("6.16", "6.17"), Span{}, WithEL2)
-	add(listedEL2Early, from6_16, between("6.16", "6.17"), WithEL2)
+	add(listedEL2Later, in("6.17"), Span{}, WithEL2)
+	add(listedEL2Early, from6_16, in("6.17"), WithEL2)
 	add([]Listing{{Name: "ZCR_EL2", First: sysreg("S3_4_C1_C2_0")}}, from6_16, Span{}, WithEL2, WithSVE)
 	return all
 }

@@ -63,7 +63,7 @@ func At(v Version) (*Profile, error) {
 		}
 	}
 	for _, c := range Changes() {
-		present, _ := c.Since.In(v)
+		present, _ := c.In(v)
 		p.apply(&c, present)
 	}
 	stored, _ := profiles.LoadOrStore(v, p)
@@ -77,7 +77,7 @@ func (p *Profile) Extrapolates() bool { return p.Version.Compare(Newest) > 0 }
 // has them.
 func (p *Profile) Unsettled() []Change {
 	return slices.DeleteFunc(Changes(), func(c Change) bool {
-		_, known := c.Since.In(p.Version)
+		_, known := c.In(p.Version)
 		return known
 	})
 }
@@ -265,6 +265,10 @@ func (p *Profile) Fabricated(place int) bool { return p.free.Has(place) }
 // IgnoresAArch32 reports whether writes to the register are ignored on a host
 // without AArch32.
 func (p *Profile) IgnoresAArch32(place int) bool { return p.aarch32.Has(place) }
+
+// Reported returns what KVM_ARM_GET_REG_WRITABLE_MASKS says of the register, on a
+// host with AArch32.
+func (p *Profile) Reported(place int) uint64 { return p.reports[place] }
 
 // Listings returns the entries of the register list of this version. The caller
 // must not change them.

@@ -94,3 +94,11 @@ func in(version string) Span {
 	}
 	return Span{After: after, By: by}
 }
+
+// Spans between the versions that were read or tried.
+var (
+	always   = upTo("5.10")
+	from6_1  = between("5.10", "6.1")
+	from6_12 = between("6.1", "6.12")
+	from6_16 = between("6.12", "6.16")
+)

@@ -1,0 +1,78 @@
+package arm64
+
+import (
+	"syscall"
+
+	"github.com/guise-project/guise/kernel"
+)
+
+// Actions of the SMCCC filter.
+const (
+	filterHandle  = 0
+	filterDeny    = 1
+	filterForward = 2
+	filterActions = 3
+)
+
+// firstFilter is the first version with KVM_ARM_VM_SMCCC_FILTER.
+var firstFilter = kernel.Version{Major: 6, Minor: 4}
+
+// firstFilterChecksNone is the first version known to refuse a range of no
+// functions by itself.
+var firstFilterChecksNone = kernel.Version{Major: 7, Minor: 2}
+
+// filterRange is what happens to the functions from first to last.
+type filterRange struct {
+	first, last uint32
+	action      uint8
+}
+
+// filter is a VM's SMCCC filter; ranges never overlap. Once anything is
+// installed, the calls of the Arm architecture are in it as handled.
+type filter []filterRange
+
+var reservedCalls = filter{{0x8000_0000, 0x8000_ffff, filterHandle}, {0xc000_0000, 0xc000_ffff, filterHandle}}
+
+// Filter installs an action for count function ids from base.
+func (m *VM) Filter(base, count uint32, action uint8) error {
+	if errno := m.installFilter(base, count, action); errno != 0 {
+		return refusedCall("KVM_ARM_VM_SMCCC_FILTER", "the SMCCC filter", errno)
+	}
+	return nil
+}
+
+func (m *VM) installFilter(base, count uint32, action uint8) syscall.Errno {
+	version := m.host.profile.Version
+	last := base + count - 1
+	wraps := last < base
+	switch {
+	case version.Compare(firstFilter) < 0:
+		return errnoNoDeviceAttr
+	case action >= filterActions:
+		return syscall.EINVAL
+	case count == 0 && version.Compare(firstFilterChecksNone) >= 0, wraps:
+		return syscall.EINVAL
+	case m.ran:
+		return syscall.EBUSY
+	}
+	if m.filter == nil {
+		m.filter = append(m.filter, reservedCalls...)
+	}
+	for _, r := range m.filter {
+		if base <= r.last && r.first <= last {
+			return syscall.EEXIST
+		}
+	}
+	m.filter = append(m.filter, filterRange{base, last, action})
+	return 0
+}
+
+// action says what becomes of a call.
+func (f filter) action(function uint32) uint8 {
+	for _, r := range f {
+		if r.first <= function && function <= r.last {
+			return r.action
+		}
+	}
+	return filterHandle
+}

@@ -1,0 +1,236 @@
+package arm64
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/kvmabi"
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
+	"github.com/guise-project/guise/vm"
+)
+
+// Host is a machine under a kernel of one version. It is immutable and safe for
+// concurrent use.
+type Host struct {
+	machine  *Machine
+	profile  *kernel.Profile
+	hardware *kernel.Hardware
+	// sanitised are the machine's registers as the kernel combines them.
+	sanitised *Sanitised
+}
+
+// NewHost makes the host of a machine under Linux of the given version. It
+// fails for versions before the oldest that package kernel knows.
+func NewHost(machine *Machine, version kernel.Version) (*Host, error) {
+	if len(machine.CPUs) == 0 {
+		return nil, fmt.Errorf("machine %s: has no CPU", machine.Name)
+	}
+	profile, err := kernel.At(version)
+	if err != nil {
+		return nil, err
+	}
+	hardware, sanitised := machine.Hardware(version)
+	return &Host{machine, profile, hardware, sanitised}, nil
+}
+
+// Open makes the host that a name such as "6.12/neoverse-v1" stands for: a
+// kernel version, a CPU model that CPUModels lists, and after commas kernel
+// parameters ("7.2/max,kvm-arm.mode=nested").
+func Open(name string) (*Host, error) {
+	version, rest, ok := strings.Cut(name, "/")
+	if !ok {
+		return nil, fmt.Errorf("model host %q: want a kernel version and a CPU model, as in 6.12/neoverse-v1", name)
+	}
+	v, err := kernel.ParseVersion(version)
+	if err != nil {
+		return nil, err
+	}
+	model, parameters, _ := strings.Cut(rest, ",")
+	machine, err := NewMachine(model)
+	if err != nil {
+		return nil, err
+	}
+	machine.Overrides, machine.Mode, err = ParseOverrides(strings.ReplaceAll(parameters, ",", " "))
+	if err != nil {
+		return nil, err
+	}
+	machine.Name = rest
+	return NewHost(machine, v)
+}
+
+// String names the host as Open takes it, with "model:" before.
+func (h *Host) String() string {
+	return fmt.Sprintf("model:%v/%s", h.profile.Version, h.machine.Name)
+}
+
+// Profile returns KVM's behaviour at the host's version.
+func (h *Host) Profile() *kernel.Profile { return h.profile }
+
+// Hardware returns what of the machine decides what VMs are shown. The caller
+// must not change it.
+func (h *Host) Hardware() *kernel.Hardware { return h.hardware }
+
+// Tainted names the fields in which the machine's CPUs differ and may not.
+func (h *Host) Tainted() []string { return h.sanitised.Tainted }
+
+// Close does nothing: a model holds nothing.
+func (h *Host) Close() error { return nil }
+
+// has says whether the hardware has a field at all.
+func (h *Host) has(place int, field string) bool { return h.hardware.Field(place, field) != 0 }
+
+// aarch32 reports whether the host runs AArch32 at EL0, and aarch32EL1 at EL1.
+func (h *Host) aarch32() bool    { return h.hardware.Field(arm64.IDAA64PFR0EL1, "EL0") == 2 }
+func (h *Host) aarch32EL1() bool { return h.hardware.Field(arm64.IDAA64PFR0EL1, "EL1") == 2 }
+
+// pauth reports whether the host has an algorithm for both address and generic
+// authentication.
+func (h *Host) pauth() bool {
+	any := func(isar1, isar2 []string) bool {
+		for _, f := range isar1 {
+			if h.has(arm64.IDAA64ISAR1EL1, f) {
+				return true
+			}
+		}
+		for _, f := range isar2 {
+			if h.has(arm64.IDAA64ISAR2EL1, f) {
+				return true
+			}
+		}
+		return false
+	}
+	return any([]string{"APA", "API"}, []string{"APA3"}) && any([]string{"GPA", "GPI"}, []string{"GPA3"})
+}
+
+// pmu reports whether KVM can give a VM a PMU.
+func (h *Host) pmu() bool {
+	version := h.hardware.Field(arm64.IDAA64DFR0EL1, "PMUVer")
+	return version != 0 && version != 15
+}
+
+// firstEL2 is the first version known to offer VMs with EL2.
+var firstEL2 = kernel.Version{Major: 6, Minor: 16}
+
+// nested reports whether KVM offers VMs with EL2: it was started so, on CPUs
+// with FEAT_NV2.
+func (h *Host) nested() bool {
+	nv := h.hardware.Field(arm64.IDAA64MMFR2EL1, "NV") >= 2 || h.hardware.Field(arm64.IDAA64MMFR4EL1, "NV_frac") != 0
+	return h.machine.Mode == "nested" && nv && h.profile.Version.Compare(firstEL2) >= 0
+}
+
+// firstProtected is the first version known to make protected VMs for
+// userspace, firstMTE the first that gives VMs MTE.
+var (
+	firstProtected = kernel.Version{Major: 7, Minor: 2}
+	firstMTE       = kernel.Version{Major: 6, Minor: 1}
+)
+
+// mte reports whether KVM can give a VM MTE.
+func (h *Host) mte() bool {
+	return h.profile.Version.Compare(firstMTE) >= 0 && h.hardware.Field(arm64.IDAA64PFR1EL1, "MTE") >= 2 && h.machine.Mode != "protected"
+}
+
+// initErrno is what KVM_ARM_VCPU_INIT answers to a set of features.
+func (h *Host) initErrno(vm kernel.VM) syscall.Errno {
+	switch {
+	case vm.EL2 && h.profile.Version.Compare(firstEL2) < 0:
+		return syscall.ENOENT // a bit that this version does not know
+	case vm.PMU && !h.pmu(),
+		vm.SVE && h.sanitised.VectorLengths == 0,
+		vm.PAuth && !h.pauth(),
+		vm.AArch32 && !h.aarch32EL1(),
+		vm.EL2 && !h.nested(),
+		vm.AArch32 && (vm.EL2 || vm.MTE):
+		return syscall.EINVAL
+	}
+	return 0
+}
+
+// kernelVM is what of a setup decides limits and acceptance.
+func kernelVM(setup *guise.Setup) kernel.VM {
+	return kernel.VM{
+		VGIC: setup.VGIC, SVE: setup.Has(guise.FeatureSVE), PAuth: setup.Has(guise.FeaturePAuth),
+		PMU: setup.Has(guise.FeaturePMU), MTE: setup.Has(guise.FeatureMTE), EL2: setup.Has(guise.FeatureEL2),
+		AArch32: setup.Has(guise.FeatureAArch32),
+	}
+}
+
+// NewVM makes a VM of the setup with that many vCPUs.
+func (h *Host) NewVM(ctx context.Context, setup guise.Setup, vcpus int) (vm.VM, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if vcpus < 1 {
+		return nil, fmt.Errorf("%s: a VM of %d vCPUs: want at least 1", h, vcpus)
+	}
+	for _, feature := range setup.Features {
+		known := false
+		for _, f := range guise.Features {
+			known = known || f == feature
+		}
+		if !known {
+			return nil, fmt.Errorf("feature %q: %w: not one of KVM's", feature, vm.ErrNotSupported)
+		}
+	}
+	m, err := h.newVM(&setup, vcpus)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// newVM makes the calls that make a VM, in the order a VMM makes them.
+func (h *Host) newVM(setup *guise.Setup, vcpus int) (*VM, error) {
+	subject := "a VM of setup " + setup.Name()
+	refused := func(request kvmabi.Request, errno syscall.Errno) error {
+		return &vm.CallError{Call: request.String(), Subject: subject, Errno: errno, Lacking: true}
+	}
+	if setup.Protected {
+		if h.machine.Mode == "protected" && h.profile.Version.Compare(firstProtected) >= 0 {
+			return nil, fmt.Errorf("%s: protected VMs are %w yet", h, vm.ErrNotSupported)
+		}
+		return nil, refused(kvmabi.CreateVM, syscall.EINVAL)
+	}
+	if setup.IPABits != 0 && (setup.IPABits < 32 || setup.IPABits > h.ipaBits()) {
+		return nil, refused(kvmabi.CreateVM, syscall.EINVAL)
+	}
+	kvm := kernelVM(setup)
+	if kvm.MTE && !h.mte() {
+		return nil, refused(kvmabi.EnableCap, syscall.EINVAL)
+	}
+	identity := false
+	for _, name := range setup.Capabilities {
+		if name != "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS" || !h.profile.IdentityWritable() {
+			return nil, &vm.CallError{Call: kvmabi.EnableCap.String(), Subject: name, Errno: syscall.EINVAL, Lacking: true}
+		}
+		identity = true
+	}
+	if errno := h.initErrno(kvm); errno != 0 {
+		return nil, refused(kvmabi.VCPUInit, errno)
+	}
+	m := newVM(h, kvm, identity, vcpus)
+	if setup.VGIC != 0 {
+		if err := m.MakeVGIC(); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// physicalBits are the sizes that ID_AA64MMFR0_EL1.PARANGE stands for.
+var physicalBits = []int{32, 36, 40, 42, 44, 48, 52, 56}
+
+// ipaBits is KVM_CAP_ARM_VM_IPA_SIZE. With pages of 4 KiB, 52 bits need LPA2,
+// which Debian's kernels have from 6.12.
+func (h *Host) ipaBits() int {
+	bits := physicalBits[min(int(h.hardware.Field(arm64.IDAA64MMFR0EL1, "PARANGE")), len(physicalBits)-1)]
+	lpa2 := h.hardware.Field(arm64.IDAA64MMFR0EL1, "TGRAN4_2") == 3 && h.profile.Version.Compare(kernel.Version{Major: 6, Minor: 12}) >= 0
+	if bits > 48 && !lpa2 {
+		return 48
+	}
+	return bits
+}

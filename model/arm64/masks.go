@@ -1,0 +1,38 @@
+package arm64
+
+import (
+	"fmt"
+	"syscall"
+
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
+)
+
+// errnoNoDeviceAttr is what KVM_SET_DEVICE_ATTR on a VM answers where no version
+// of KVM/arm64 knew an attribute yet: the ioctl is unknown.
+const errnoNoDeviceAttr = syscall.ENOTTY
+
+// firstMasks is the first version with KVM_ARM_GET_REG_WRITABLE_MASKS.
+var firstMasks = kernel.Version{Major: 6, Minor: 7}
+
+// MaskRanges returns KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES.
+func (m *VM) MaskRanges() (uint64, error) {
+	if m.host.profile.Version.Compare(firstMasks) < 0 {
+		return 0, nil
+	}
+	return 1, nil
+}
+
+// WritableMasks returns what KVM_ARM_GET_REG_WRITABLE_MASKS reports.
+func (m *VM) WritableMasks(rangeIndex uint32) (masks [192]uint64, err error) {
+	if m.host.profile.Version.Compare(firstMasks) < 0 || rangeIndex != 0 {
+		return masks, refusedCall("KVM_ARM_GET_REG_WRITABLE_MASKS", fmt.Sprintf("range %d", rangeIndex), syscall.EINVAL)
+	}
+	for i, e := range arm64.FeatureSpace() {
+		place, ok := arm64.PlaceOf(e.ID())
+		if ok && !m.host.ignoresAArch32(place) {
+			masks[i] = m.host.profile.Reported(place)
+		}
+	}
+	return masks, nil
+}
