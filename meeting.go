@@ -150,41 +150,44 @@ func (m *meeting) settleRegister(place int) {
 		if field.Mask()&^m.limits.vary[place] == 0 {
 			continue
 		}
-		if member, ok := m.settleSlot(slot); ok {
-			value |= field.Put(0, arm64.Slots[slot].Value(member))
+		set := m.certain.Set(slot) & m.limits.allowed[slot]
+		member, ok := isa.Choose(field, set)
+		if !ok {
+			m.add(m.slotFinding(slot))
+			continue
 		}
+		value |= field.Put(0, arm64.Slots[slot].Value(member))
 	}
-	m.view.Put(place, value)
+	m.view.Put(place, m.withinLimits(place, value))
 }
 
-// settleSlot chooses the value of one field.
-func (m *meeting) settleSlot(slot int) (member uint64, ok bool) {
-	_, field := arm64.Slots[slot].Describe()
-	set := m.certain.Set(slot) & m.limits.allowed[slot]
-	if set == 0 {
-		m.add(m.slotFinding(slot))
-		return 0, false
-	}
-	member, ok = isa.Choose(field, set)
-	if field.Order == isa.Subset || field.Order == isa.Floor {
-		// What no host shows by itself is neither turned on nor promised.
-		if common := m.commonLimit(slot); set.Has(common) {
-			member = common
-		}
-	}
-	return member, ok
-}
-
-// commonLimit returns the lowest that any host shows of a service or a
-// promised level.
-func (m *meeting) commonLimit(slot int) uint64 {
-	common := ^uint64(0)
+// withinLimits lowers the fields of a value that give a guest more than some
+// host shows by itself. A host may take more than it shows: service bits that
+// are off by default, or PMUVer on 6.18, which takes 8 to 14 as negative.
+func (m *meeting) withinLimits(place int, value uint64) uint64 {
+	first, end := arm64.SlotsOf(place)
 	for _, t := range m.stances {
-		place := int(arm64.Slots[slot].Register)
-		limit, _ := arm64.Slots[slot].Extract(t.setup.View.Values[place])
-		common = min(common, limit)
+		limit := t.setup.View.Values[place]
+		if limit == value || !t.setup.View.Present.Has(place) {
+			continue
+		}
+		for slot := first; slot < end; slot++ {
+			_, field := arm64.Slots[slot].Describe()
+			if (value^limit)&field.Mask()&^m.limits.vary[place] == 0 {
+				continue
+			}
+			set := m.certain.Set(slot) & m.limits.allowed[slot]
+			chosen, _ := arm64.Slots[slot].Extract(value)
+			shown, known := arm64.Slots[slot].Extract(limit)
+			if !known || set == 0 || !isa.Exceeds(field, chosen, shown) {
+				continue
+			}
+			if lower, ok := isa.ChooseWithin(field, set, shown); ok {
+				value = field.Put(value, arm64.Slots[slot].Value(lower))
+			}
+		}
 	}
-	return common
+	return value
 }
 
 // settleRest chooses the bits of a register outside its slots.

@@ -56,3 +56,21 @@ func prefers(f *Field, value, other uint64) bool {
 		return f.Compare(value, other) > 0
 	}
 }
+
+// ChooseWithin is Choose among the members that give a guest no more than bound
+// does; where there are none, among all.
+func ChooseWithin(f *Field, s Set, bound uint64) (value uint64, ok bool) {
+	var within Set
+	for _, candidate := range s.Values() {
+		if !Exceeds(f, candidate, bound) {
+			within |= Only(candidate)
+		}
+	}
+	if within == 0 {
+		within = s
+	}
+	return Choose(f, within)
+}
+
+// Exceeds reports whether a value gives a guest more than another does.
+func Exceeds(f *Field, value, other uint64) bool { return value != other && prefers(f, value, other) }

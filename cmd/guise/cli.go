@@ -58,23 +58,25 @@ type hintedError struct {
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
-// commandLine is every command with its flags, grouped by what a user wants.
-// Each subcommand is a struct in a file of its own.
+// commandLine is every command with its flags, in the order of groups, by what
+// a user wants. Each subcommand is a struct in a file of its own.
 type commandLine struct {
 	Catalog  catalogCommand  `cmd:"" group:"see" help:"List the built-in captures, each with where it came from."`
+	Capture  captureCommand  `cmd:"" group:"see" help:"Find what KVM on this host can give a guest."`
 	Explain  explainCommand  `cmd:"" group:"see" help:"Name every register and field of a host, a contract or a value."`
 	Diff     diffCommand     `cmd:"" group:"see" help:"Say who shows more, who can change it, and whether a VM could move."`
 	Baseline baselineCommand `cmd:"" group:"decide" help:"Compute the contract that every host takes, or why there is none."`
 	Check    checkCommand    `cmd:"" group:"decide" help:"Say of each host whether it takes a contract."`
 	Pools    poolsCommand    `cmd:"" group:"decide" help:"Divide hosts into the fewest pools that each have a contract."`
+	Prove    proveCommand    `cmd:"" group:"prove" help:"Give a VM a contract, let a guest look, compare."`
 	Import   importCommand   `cmd:"" group:"review" help:"Read other people's formats."`
 	Fleet    fleetCommand    `cmd:"" group:"review" help:"Put many captures in one file."`
 	Lint     lintCommand     `cmd:"" group:"review" help:"Say whether files are well-formed documents."`
-	Capture  captureCommand  `cmd:"" group:"see" help:"Find what KVM on this host can give a guest."`
 	Lab      labCommand      `cmd:"" group:"kernels" help:"Real kernels under QEMU."`
 	Model    modelCommand    `cmd:"" group:"kernels" help:"Ask the reference models, without a kernel."`
-	Prove    proveCommand    `cmd:"" group:"prove" help:"Give a VM a contract, let a guest look, compare."`
-	Version  versionCommand  `cmd:"" group:"about" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" group:"about" help:"Print a script that completes command lines in a shell."`
+	Version    versionCommand    `cmd:"" group:"about" help:"Print the version."`
 }
 
 var groups = []kong.Group{
@@ -101,17 +103,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 	}()
 	var line commandLine
-	parser, err := kong.New(&line,
-		kong.Name("guise"),
-		kong.Description("Decide, apply and prove what a KVM guest may see of the machine under it."),
-		kong.ExplicitGroups(groups),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { panic(kongExit(code)) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
-	if err != nil {
-		panic(err)
-	}
+	parser := newParser(&line, stdout, stderr)
 	parsed, err := parser.Parse(args)
 	if err != nil {
 		return report(stderr, &inputError{&hintedError{err, "guise --help lists the commands"}})
@@ -126,6 +118,18 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return report(stderr, err)
 	}
 	return status
+}
+
+// newParser makes the parser that fills in the command line.
+func newParser(line *commandLine, stdout, stderr io.Writer) *kong.Kong {
+	return kong.Must(line,
+		kong.Name("guise"),
+		kong.Description("Decide, apply and prove what a KVM guest may see of the machine under it."),
+		kong.ExplicitGroups(groups),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { panic(kongExit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
 }
 
 // kongExit carries the status out of kong's own exits (--help).

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -12,9 +13,13 @@ import (
 )
 
 func main() {
-	if guest.Is() {
-		guest.Init()
+	over, err := guest.Enter()
+	if over {
 		return
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "guise: %v\n", err)
+		os.Exit(statusCannot)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)

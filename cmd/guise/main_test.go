@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -25,6 +26,11 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			fingerprints, err := filepath.Abs("../../interop/testdata/firecracker")
+			env.Setenv("FINGERPRINTS", fingerprints)
+			return err
+		},
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status},
 	})
 }
