@@ -14,8 +14,8 @@ import (
 type policyFlags struct {
 	Vary       []string `sep:"none" placeholder:"FIELD,..." help:"Leave fields to each host: ID_AA64MMFR2_EL1.EVT,FWB, or identity."`
 	IdentityOf string   `placeholder:"HOST" help:"Give every VM the identity of this host."`
-	Hide       []string `placeholder:"FEAT,..." help:"Hide features."`
-	Require    []string `placeholder:"FEAT,..." help:"Require features."`
+	Hide       []string `placeholder:"FEAT" help:"Hide features."`
+	Require    []string `placeholder:"FEAT" help:"Require features."`
 	Policy     string   `placeholder:"FILE" type:"path" help:"Rules in YAML: allow, restrict, force, require, vary."`
 }
 
