@@ -21,7 +21,7 @@ import (
 type captureCommand struct {
 	Output string   `short:"o" placeholder:"FILE" help:"Write the capture to a file; standard output unless given."`
 	Device string   `default:"/dev/kvm" help:"KVM's device."`
-	Setup  []string `placeholder:"SETUP,..." help:"Capture these setups only, as base/vgic3 or pmu+sve/vgic0; every one the host accepts unless given."`
+	Setup  []string `placeholder:"SETUP" help:"Capture these setups only, as base/vgic3 or pmu+sve/vgic0; every one the host accepts unless given."`
 }
 
 func (c *captureCommand) Run(s *session) (int, error) {

@@ -20,7 +20,7 @@ type labCommand struct {
 }
 
 type labSetupCommand struct {
-	Kernels []string `required:"" placeholder:"VERSION,..." help:"Kernel versions, as 6.12 or 6.12.95: the newest package that matches each."`
+	Kernels []string `required:"" placeholder:"VERSION" help:"Kernel versions, as 6.12 or 6.12.95: the newest package that matches each."`
 	Arch    string   `default:"arm64" enum:"arm64,ppc64le" help:"Architecture: ${enum}."`
 	Refresh bool     `help:"Look for newer packages than those already here."`
 }
