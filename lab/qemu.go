@@ -63,9 +63,10 @@ const (
 	controlFD = 4
 )
 
-// commandLine is what QEMU is started with for a host. The digest of a
-// snapshot covers it, so it must hold nothing that differs from run to run.
-func commandLine(h Host, a architecture, kernel, initramfs string) []string {
+// machineArguments are what QEMU makes a host of, booted or restored. The
+// digest of a snapshot covers them, so they must hold nothing that differs from
+// run to run.
+func machineArguments(h Host, a architecture) []string {
 	var arguments []string
 	channelDevice := "virtio-serial-pci"
 	if a.channelBus == "" {
@@ -85,15 +86,22 @@ func commandLine(h Host, a architecture, kernel, initramfs string) []string {
 	}
 	arguments = append(arguments, a.arguments...)
 	return append(arguments,
-		"-kernel", kernel,
-		"-initrd", initramfs,
-		"-append", strings.Join(kernelParameters(h, a), " "),
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-chardev", fmt.Sprintf("socket,id=channel,fd=%d", channelFD),
 		"-device", channelDevice,
 		"-device", "virtserialport,chardev=channel,name="+channel.PortName,
 		"-chardev", fmt.Sprintf("socket,id=control,fd=%d", controlFD), "-mon", "chardev=control,mode=control",
 	)
+}
+
+// bootArguments are what QEMU boots a host with. A restored machine has all of
+// it in its memory.
+func bootArguments(h Host, a architecture, kernel, initramfs string) []string {
+	return []string{
+		"-kernel", kernel,
+		"-initrd", initramfs,
+		"-append", strings.Join(kernelParameters(h, a), " "),
+	}
 }
 
 // kernelParameters are those of every lab host, then the host's own.

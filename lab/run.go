@@ -51,8 +51,9 @@ type machine struct {
 	host         Host
 	qemu         emulator
 	kernelDigest string
-	args         []string
-	snapshots    bool
+	// args make the machine, bootArgs boot it.
+	args, bootArgs []string
+	snapshots      bool
 }
 
 // prepare finds or makes what a host is started from.
@@ -101,7 +102,7 @@ func prepare(ctx context.Context, h Host) (*machine, error) {
 	}
 	return &machine{
 		host: h, qemu: qemu, kernelDigest: kernel.digest,
-		args:      commandLine(h, a, kernel.path, initrd),
+		args: machineArguments(h, a), bootArgs: bootArguments(h, a, kernel.path, initrd),
 		snapshots: a.snapshots,
 	}, nil
 }

@@ -29,7 +29,7 @@ import (
 
 // snapshotFormat is part of every digest: it changes with the way snapshots
 // are made.
-const snapshotFormat = "1"
+const snapshotFormat = "2"
 
 // snapshotSpace is how many bytes of snapshots are kept; those used longest
 // ago go first. One takes about 80 MB.
@@ -50,7 +50,7 @@ func snapshotOf(m *machine) (snapshot, error) {
 		return snapshot{}, err
 	}
 	h := sha256.New()
-	for _, part := range slices.Concat([]string{snapshotFormat, m.qemu.path, m.qemu.version, m.kernelDigest}, m.args) {
+	for _, part := range slices.Concat([]string{snapshotFormat, m.qemu.path, m.qemu.version, m.kernelDigest}, m.args, m.bootArgs) {
 		fmt.Fprintf(h, "%d %s\n", len(part), part)
 	}
 	base := filepath.Join(directory, hex.EncodeToString(h.Sum(nil))[:32])
@@ -172,7 +172,7 @@ func (m *machine) launch(ctx context.Context, more ...string) (*live, error) {
 }
 
 func (m *machine) boot(ctx context.Context) (*live, error) {
-	l, err := m.launch(ctx)
+	l, err := m.launch(ctx, m.bootArgs...)
 	if err != nil {
 		return nil, err
 	}

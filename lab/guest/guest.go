@@ -16,7 +16,26 @@ const (
 	// HostVariable is set in the environment of a job: it says in words which
 	// lab host this is, so that documents made here can say so.
 	HostVariable = "GUISE_LAB_HOST"
+
+	// waitVariable is set for the child that waits for a job; it reads the job
+	// from one descriptor and tells on the other that it is there.
+	waitVariable = "GUISE_LAB_WAIT"
+	waitFD       = 3
+	readyFD      = 4
 )
 
-// Is reports whether this process is the init of a lab host.
-func Is() bool { return os.Getpid() == 1 && os.Getenv("guise_lab") == "1" }
+// Enter makes this process what a lab host needs of it, and does nothing
+// anywhere else. It is called before anything else in main, and main returns
+// where it says so: this was the init of a lab host, which is powered off.
+// In the child that runs guise's own jobs it returns once there is a job, with
+// arguments, environment and directory set as the job wants them.
+func Enter() (over bool, err error) {
+	switch {
+	case os.Getpid() == 1 && os.Getenv("guise_lab") == "1":
+		Init()
+		return true, nil
+	case os.Getenv(waitVariable) != "":
+		return false, wait(os.NewFile(waitFD, "job"), os.NewFile(readyFD, "ready"))
+	}
+	return false, nil
+}

@@ -103,7 +103,7 @@ func TestReceiveRefusesNonsense(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := serve(&stream, channel.NewWriter(&answer)); err != nil {
+		if err := serve(&stream, channel.NewWriter(&answer), nil); err != nil {
 			t.Fatal(err)
 		}
 		frame, err := channel.Read(&answer)
@@ -151,7 +151,7 @@ func TestRunJob(t *testing.T) {
 	end := runJob(channel.Job{
 		Program: executable, Directory: t.TempDir(), Args: []string{"-test.run=TestChild"},
 		Env: []string{"GUISE_GUEST_CHILD=1"},
-	}, channel.NewWriter(&stream))
+	}, channel.NewWriter(&stream), nil)
 	if end != (channel.End{Status: 7}) {
 		t.Errorf("it ended with %+v", end)
 	}
@@ -166,7 +166,7 @@ func TestRunJob(t *testing.T) {
 	if got[channel.KindStdout] != "to stdout" || got[channel.KindStderr] != "to stderr" {
 		t.Errorf("it wrote %q", got)
 	}
-	if end := runJob(channel.Job{Program: "/nonexistent", Directory: "/"}, channel.NewWriter(&stream)); end.Error == "" {
+	if end := runJob(channel.Job{Program: "/nonexistent", Directory: "/"}, channel.NewWriter(&stream), nil); end.Error == "" {
 		t.Error("a program that is not there was run")
 	}
 }

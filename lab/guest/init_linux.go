@@ -42,21 +42,26 @@ func live() error {
 	if err := loadModules(ModuleDirectory); err != nil {
 		return err
 	}
+	own, err := startWaiter("/proc/self/exe")
+	if err != nil {
+		return err
+	}
 	p, w, err := connect()
 	if err != nil {
 		return err
 	}
-	return serve(p, w)
+	return serve(p, w, own)
 }
 
-// serve takes one job and answers it.
-func serve(r io.Reader, w *channel.Writer) error {
+// serve takes one job and answers it. Jobs of guise's own are run by the
+// waiting child.
+func serve(r io.Reader, w *channel.Writer, own *waiter) error {
 	job, err := receive(r)
 	if err != nil {
 		// The host side learns why from the frame, not from the console.
 		return channel.Send(w, channel.KindEnd, channel.End{Status: -1, Error: err.Error()})
 	}
-	end := runJob(job, w)
+	end := runJob(job, w, own)
 	for _, path := range job.Outputs {
 		if err := sendOutput(w, job.Directory, path); err != nil {
 			end.Error = err.Error()
@@ -125,42 +130,37 @@ func setClock(nanoseconds int64) error {
 	return nil
 }
 
-// runJob runs the job as a child, so that neither a crash nor an exit of it
-// ends the init.
-func runJob(job channel.Job, w *channel.Writer) channel.End {
-	program := job.Program
-	if program == "" {
-		program = "/proc/self/exe"
-	}
-	command := exec.Command(program, job.Args...)
+// startJob starts a child with the job, so that neither a crash nor an exit of
+// it ends the init.
+func startJob(job channel.Job, own *waiter) (*child, error) {
 	if job.Program == "" {
-		command.Args[0] = "guise"
+		return own.child, own.give(job)
 	}
-	command.Dir = job.Directory
-	command.Env = append([]string{"PATH=/", "HOME=/tmp", "TMPDIR=/tmp"}, job.Env...)
-	// Output leaves as it is written: what a job said before it was killed or
-	// took the machine down is known.
-	stdout, err := command.StdoutPipe()
+	c, err := newChild(job.Program, job.Args)
 	if err != nil {
-		return channel.End{Status: -1, Error: err.Error()}
+		return nil, err
 	}
-	stderr, err := command.StderrPipe()
-	if err != nil {
-		return channel.End{Status: -1, Error: err.Error()}
-	}
+	c.Dir = job.Directory
+	c.Env = append(c.Env, job.Env...)
+	return c, c.Start()
+}
+
+// runJob runs the job to its end. What it writes leaves as it is written: what
+// a job said before it was killed or took the machine down is known.
+func runJob(job channel.Job, w *channel.Writer, own *waiter) channel.End {
 	killedBefore := oomKills()
-	if err := command.Start(); err != nil {
+	command, err := startJob(job, own)
+	if err != nil {
 		return channel.End{Status: -1, Error: err.Error()}
 	}
-	// PID 1's score is inherited; the job's must be the ordinary one.
 	err = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", command.Process.Pid), []byte("0"), 0)
 	if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
 		fmt.Fprintf(os.Stderr, "guise lab: %v\n", err)
 	}
 	var streams sync.WaitGroup
 	var streamErrors [2]error
-	streams.Go(func() { streamErrors[0] = channel.SendStream(w, channel.KindStdout, stdout) })
-	streams.Go(func() { streamErrors[1] = channel.SendStream(w, channel.KindStderr, stderr) })
+	streams.Go(func() { streamErrors[0] = channel.SendStream(w, channel.KindStdout, command.stdout) })
+	streams.Go(func() { streamErrors[1] = channel.SendStream(w, channel.KindStderr, command.stderr) })
 	streams.Wait()
 	err = command.Wait()
 	end := channel.End{Status: command.ProcessState.ExitCode()}
