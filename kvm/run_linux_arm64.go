@@ -110,11 +110,11 @@ func (m *machine) Run(ctx context.Context, index int, program *probe.Program) (*
 		return nil, err
 	}
 	v.ran = true
-	err = m.untilDone(ctx, index, func(access *kvmabi.MMIO) (bool, error) {
+	err = m.untilDone(ctx, index, func(access *vm.Access) (bool, error) {
 		if !access.Write {
-			return false, fmt.Errorf("probe image: load from %#x, where there is no memory", access.Addr)
+			return false, fmt.Errorf("probe image: load from %#x, where there is no memory", access.Address)
 		}
-		return run.Store(access.Addr, access.Data[:min(access.Len, 8)])
+		return run.Store(access.Address, access.Data)
 	})
 	trace, incomplete := run.Trace()
 	if err == nil {
@@ -123,9 +123,9 @@ func (m *machine) Run(ctx context.Context, index int, program *probe.Program) (*
 	return trace, err
 }
 
-// untilDone runs a vCPU until handle says that it is done with an MMIO access.
-// A load gets what handle puts into the access's Data.
-func (m *machine) untilDone(ctx context.Context, index int, handle func(*kvmabi.MMIO) (done bool, err error)) error {
+// untilDone runs a vCPU until handle says that it is done. A load gets what
+// handle puts into the access's Data.
+func (m *machine) untilDone(ctx context.Context, index int, handle func(*vm.Access) (done bool, err error)) error {
 	v := m.vcpus[index]
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -157,10 +157,11 @@ func (m *machine) untilDone(ctx context.Context, index int, handle func(*kvmabi.
 		}
 		switch v.area.ExitReason {
 		case kvmabi.ExitMMIO:
-			access := v.area.MMIO()
+			exit := v.area.MMIO()
+			access := vm.Access{Address: exit.Addr, Data: exit.Data[:min(exit.Len, 8)], Write: exit.Write}
 			done, err := handle(&access)
 			if !access.Write {
-				v.area.PutMMIO(binary.LittleEndian.Uint64(access.Data[:]))
+				v.area.PutMMIO(binary.LittleEndian.Uint64(exit.Data[:]))
 			}
 			if done || err != nil {
 				return err

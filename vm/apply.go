@@ -167,7 +167,7 @@ func (a *applier) apply() error {
 			}
 		}
 		for place := range arm64.Registers {
-			if !contractRegister(place) || !stage(place) {
+			if !ContractRegister(place) || !stage(place) {
 				continue
 			}
 			copies := 1
@@ -244,7 +244,7 @@ func (a *applier) register(vcpu, place int) error {
 	}
 	wanted := a.contract.Value(place, limit)
 	if !inContract {
-		if keepsOwn(place) {
+		if KeepsOwn(place) {
 			return nil
 		}
 		// What the contract's hosts do not have gets the value of what nobody
@@ -274,10 +274,10 @@ func (a *applier) register(vcpu, place int) error {
 	return nil
 }
 
-// keepsOwn reports whether a host keeps its own value of a register that a
+// KeepsOwn reports whether a host keeps its own value of a register that a
 // contract is silent about: identity, descriptions of caches, and firmware that
 // is not a bitmap.
-func keepsOwn(place int) bool {
+func KeepsOwn(place int) bool {
 	switch place {
 	case arm64.MIDREL1, arm64.REVIDREL1, arm64.AIDREL1, arm64.CLIDREL1, arm64.PSCIVERSION:
 		return true

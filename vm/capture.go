@@ -161,7 +161,7 @@ func (c *capturer) capture() (_ *guise.CapturedSetup, err error) {
 // readRegisters reads every register of the table that KVM has for the vCPU.
 func readRegisters(machine VM, vcpu int, view *arm64.View) error {
 	for place := range arm64.Registers {
-		if !contractRegister(place) {
+		if !ContractRegister(place) {
 			continue
 		}
 		value, err := machine.Get(vcpu, arm64.ID(arm64.Registers[place].ID))
@@ -255,9 +255,9 @@ func (c *capturer) readMasks() error {
 	return nil
 }
 
-// contractRegister reports whether KVM holds the register at place for a guest
+// ContractRegister reports whether KVM holds the register at place for a guest
 // and a contract may fix it. MPIDR_EL1 and CSSELR_EL1 are the VMM's.
-func contractRegister(place int) bool {
+func ContractRegister(place int) bool {
 	register := &arm64.Registers[place]
 	return register.Scope != isa.Hardware && register.Name != "MPIDR_EL1" && register.Name != "CSSELR_EL1"
 }

@@ -288,7 +288,7 @@ func (c *capturer) seen(choice []int, hardware bool) (_ *arm64.View, err error) 
 		seenBy(trace, &c.result.View, func(place int) bool { return arm64.Registers[place].Scope == isa.Hardware })
 	}
 	if c.setup.Protected {
-		seenBy(trace, view, contractRegister)
+		seenBy(trace, view, ContractRegister)
 		return view, nil
 	}
 	return view, readRegisters(machine, 0, view)

@@ -131,3 +131,45 @@ type CapabilityChecker interface {
 	// CheckCapability returns 0 where the kernel does not know the number.
 	CheckCapability(number uint32) (int, error)
 }
+
+// Access is a guest's load or store at an address without memory.
+type Access struct {
+	Address uint64
+	Data    []byte // what is stored, or to be filled with what is loaded
+	Write   bool
+}
+
+// VGICRegister is one piece of the state of an in-kernel interrupt controller:
+// a device attribute (Linux, Documentation/virt/kvm/devices/arm-vgic-v3.rst).
+type VGICRegister struct {
+	Group uint32
+	Attr  uint64
+	Value uint64
+}
+
+// Movable is a VM whose guest can be stopped on its way and whose whole state
+// can be read and written: what moving it takes.
+type Movable interface {
+	VM
+	Lister
+	WideRegisters
+	// AddMemory gives the guest size bytes of zeroed memory. The memory stays
+	// valid until Close.
+	AddMemory(base, size uint64) ([]byte, error)
+	// Start readies a vCPU in its reset state to run from entry.
+	Start(vcpu int, entry uint64) error
+	// Resume runs a vCPU until handle says stop. The access that stopped it is
+	// completed, so that the vCPU's registers are those after it.
+	Resume(ctx context.Context, vcpu int, handle func(*Access) (stop bool, err error)) error
+	// Events and MPState are opaque to all but the kernel.
+	Events(vcpu int) ([]byte, error)
+	SetEvents(vcpu int, events []byte) error
+	MPState(vcpu int) (uint32, error)
+	SetMPState(vcpu int, state uint32) error
+	// VGICState reads the interrupt controller, in the order in which it is to
+	// be written; it is empty where there is none.
+	VGICState() ([]VGICRegister, error)
+	SetVGICState(state []VGICRegister) error
+	// SetLine sets the level of shared peripheral interrupt id, 32 or more.
+	SetLine(id uint32, high bool) error
+}

@@ -107,3 +107,19 @@ func TestRunArea(t *testing.T) {
 		t.Errorf("an unknown exit is named %q", got)
 	}
 }
+
+func TestVCPUEventsBytes(t *testing.T) {
+	events := VCPUEvents{SErrorPending: 1, SErrorHasESR: 1, ExtDABTPending: 1, SErrorESR: 0x1122_3344}
+	var back VCPUEvents
+	if err := back.FromBytes(events.Bytes()); err != nil || back != events {
+		t.Errorf("read back as %+v, %v", back, err)
+	}
+	if back.FromBytes(make([]byte, 63)) == nil {
+		t.Error("63 bytes were taken for 64")
+	}
+	data := events.Bytes()
+	data[40] = 1
+	if back.FromBytes(data) == nil {
+		t.Error("a reserved word was taken")
+	}
+}

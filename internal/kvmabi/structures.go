@@ -1,6 +1,10 @@
 package kvmabi
 
-import "structs"
+import (
+	"encoding/binary"
+	"fmt"
+	"structs"
+)
 
 // MPState is struct kvm_mp_state.
 type MPState struct {
@@ -78,6 +82,30 @@ type VCPUEvents struct {
 	_              [5]byte
 	SErrorESR      uint64
 	_              [12]uint32
+}
+
+// vcpuEventsSize is the size of VCPUEvents in bytes.
+const vcpuEventsSize = 64
+
+// Bytes returns the structure as the kernel has it in memory.
+func (e *VCPUEvents) Bytes() []byte {
+	data := make([]byte, vcpuEventsSize)
+	data[0], data[1], data[2] = e.SErrorPending, e.SErrorHasESR, e.ExtDABTPending
+	binary.LittleEndian.PutUint64(data[8:], e.SErrorESR)
+	return data
+}
+
+// FromBytes is the inverse of Bytes. Bytes that no kernel has given a meaning
+// must be 0.
+func (e *VCPUEvents) FromBytes(data []byte) error {
+	if len(data) != vcpuEventsSize {
+		return fmt.Errorf("vCPU events: %d bytes; want %d", len(data), vcpuEventsSize)
+	}
+	*e = VCPUEvents{SErrorPending: data[0], SErrorHasESR: data[1], ExtDABTPending: data[2], SErrorESR: binary.LittleEndian.Uint64(data[8:])}
+	if string(e.Bytes()) != string(data) {
+		return fmt.Errorf("vCPU events: % x has bytes of no known meaning", data)
+	}
+	return nil
 }
 
 // SMCCCFilter is struct kvm_smccc_filter.

@@ -1,0 +1,156 @@
+package move
+
+import "fmt"
+
+// line is one instruction: its word, and its text, from which a test has
+// assemblers make the word again.
+type line struct {
+	word uint32
+	asm  string
+}
+
+// words returns the words of a sequence.
+func words(lines []line) []uint32 {
+	out := make([]uint32, len(lines))
+	for i := range lines {
+		out[i] = lines[i].word
+	}
+	return out
+}
+
+// load loads a 64-bit constant into Xd.
+func load(rd uint32, value uint64) []line {
+	lines := []line{{0xd2800000 | uint32(value&0xffff)<<5 | rd, fmt.Sprintf("movz x%d, #%#x", rd, value&0xffff)}}
+	for half := uint32(1); half < 4; half++ {
+		if part := uint32(value >> (16 * half) & 0xffff); part != 0 {
+			lines = append(lines, line{0xf2800000 | half<<21 | part<<5 | rd, fmt.Sprintf("movk x%d, #%#x, lsl #%d", rd, part, 16*half)})
+		}
+	}
+	return lines
+}
+
+// storeAt stores x0's low word (or byte) to an address, which is left in x1.
+func storeAt(address, value uint64, size int) []line {
+	lines := append(load(0, value), load(1, address)...)
+	switch size {
+	case 1:
+		return append(lines, line{0x39000020, "strb w0, [x1]"})
+	case 4:
+		return append(lines, line{0xb9000020, "str w0, [x1]"})
+	}
+	return append(lines, line{0xf9000020, "str x0, [x1]"})
+}
+
+// loadFrom loads a word into x0.
+func loadFrom(address uint64) []line {
+	return append(load(1, address), line{0xb9400020, "ldr w0, [x1]"})
+}
+
+// fillV puts a pair of values into Vn.
+func fillV(n uint32, low, high uint64) []line {
+	lines := append(load(0, low), load(1, high)...)
+	return append(lines,
+		line{0x9e670000 | n, fmt.Sprintf("fmov d%d, x0", n)},
+		line{0x4e181c20 | n, fmt.Sprintf("mov v%d.d[1], x1", n)})
+}
+
+// readV leaves Vn in x0 and x1.
+func readV(n uint32) []line {
+	return []line{
+		{0x4e083c00 | n<<5, fmt.Sprintf("mov x0, v%d.d[0]", n)},
+		{0x4e183c01 | n<<5, fmt.Sprintf("mov x1, v%d.d[1]", n)},
+	}
+}
+
+// fillZ puts a value into every element of Zn.
+func fillZ(n uint32, value uint64) []line {
+	return append(load(0, value), line{0x05e03800 | n, fmt.Sprintf("mov z%d.d, x0", n)})
+}
+
+// readZ leaves the first and the last element of Zn in x0 and x1; P0 must have
+// every element active.
+func readZ(n uint32) []line {
+	return []line{
+		{0x4e083c00 | n<<5, fmt.Sprintf("mov x0, v%d.d[0]", n)},
+		{0x05e1a001 | n<<5, fmt.Sprintf("lastb x1, p0, z%d.d", n)},
+	}
+}
+
+// fillP makes the first count elements of Pn active, 1 to 8; 0 stands for all.
+func fillP(n, count uint32) []line {
+	if count == 0 {
+		return []line{{0x2518e3e0 | n, fmt.Sprintf("ptrue p%d.b", n)}}
+	}
+	return []line{{0x2518e000 | count<<5 | n, fmt.Sprintf("ptrue p%d.b, vl%d", n, count)}}
+}
+
+// readP leaves the number of active elements of Pn in x0.
+func readP(n uint32) []line {
+	return []line{{0x25208000 | n<<5, fmt.Sprintf("cntp x0, p0, p%d.b", n)}}
+}
+
+// startTimer starts the virtual timer to fire in a number of seconds (1, 2, 4
+// or 8: a shift of the counter's frequency) and leaves the counter and the
+// comparator in x0 and x1.
+func startTimer(shift uint32) []line {
+	return []line{
+		{0xd5033fdf, "isb"},
+		{0xd53be040, "mrs x0, cntvct_el0"},
+		{0xd53be002, "mrs x2, cntfrq_el0"},
+		{0x8b020001 | shift<<10, fmt.Sprintf("add x1, x0, x2, lsl #%d", shift)},
+		{0xd51be341, "msr cntv_cval_el0, x1"},
+		{0xd2800022, "movz x2, #0x1"},
+		{0xd51be322, "msr cntv_ctl_el0, x2"},
+		{0xd5033fdf, "isb"},
+	}
+}
+
+// readCounter leaves the virtual counter in x0.
+func readCounter() []line {
+	return []line{{0xd5033fdf, "isb"}, {0xd53be040, "mrs x0, cntvct_el0"}}
+}
+
+// awaitTimer waits until the virtual timer has fired and leaves its control,
+// its comparator and the counter in x0, x1 and x2.
+func awaitTimer() []line {
+	return []line{
+		{0xd53be320, "mrs x0, cntv_ctl_el0"},
+		{0x3617ffe0, "tbz w0, #2, .-4"},
+		{0xd5033fdf, "isb"},
+		{0xd53be341, "mrs x1, cntv_cval_el0"},
+		{0xd53be042, "mrs x2, cntvct_el0"},
+	}
+}
+
+// awaitInterrupt waits, for up to 8 seconds of the counter, until the interrupt
+// of highest priority is the virtual timer's, and leaves its number in x0.
+func awaitInterrupt() []line {
+	return []line{
+		{0xd53be041, "mrs x1, cntvct_el0"},
+		{0xd53be003, "mrs x3, cntfrq_el0"},
+		{0x8b030c23, "add x3, x1, x3, lsl #3"},
+		{0xd538cc40, "mrs x0, S3_0_C12_C12_2"}, // ICC_HPPIR1_EL1
+		{0xf1006c1f, "cmp x0, #27"},
+		{0x54000080, "b.eq .+16"},
+		{0xd53be044, "mrs x4, cntvct_el0"},
+		{0xeb03009f, "cmp x4, x3"},
+		{0x54ffff63, "b.lo .-20"},
+		{0xd503201f, "nop"},
+	}
+}
+
+// takeInterrupt acknowledges the interrupt of highest priority, ends it, and
+// leaves its number in x0.
+func takeInterrupt() []line {
+	return []line{
+		{0xd538cc00, "mrs x0, S3_0_C12_C12_0"}, // ICC_IAR1_EL1
+		{0xd5033f9f, "dsb sy"},
+		{0xd518cc20, "msr S3_0_C12_C12_1, x0"}, // ICC_EOIR1_EL1
+		{0xd5033fdf, "isb"},
+	}
+}
+
+// stopTimer turns the virtual timer off.
+func stopTimer() []line {
+	return []line{{0xd51be33f, "msr cntv_ctl_el0, xzr"}, {0xd5033fdf, "isb"}}
+}

@@ -1,0 +1,129 @@
+package move
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/kvmabi"
+	"github.com/guise-project/guise/internal/testenv"
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kvm"
+	"github.com/guise-project/guise/vm"
+)
+
+// TestThere moves VMs from this host to itself, in the setups that it has.
+func TestThere(t *testing.T) {
+	host, err := kvm.Open("")
+	if err != nil {
+		testenv.Missing(t, "%v", err)
+	}
+	defer host.Close()
+	for _, setup := range []guise.Setup{
+		{},
+		{VGIC: 3},
+		{VGIC: 3, Features: []guise.Feature{guise.FeaturePMU}},
+		{VGIC: 3, Features: []guise.Feature{guise.FeaturePAuth, guise.FeaturePMU, guise.FeatureSVE}},
+		{VGIC: 3, Features: []guise.Feature{guise.FeaturePMU, guise.FeatureSVE}},
+	} {
+		t.Run(setup.Key(), func(t *testing.T) {
+			capture, err := vm.Capture(t.Context(), host, vm.CaptureOptions{Setups: []guise.Setup{setup}})
+			if errors.Is(err, vm.ErrNotSupported) {
+				t.Logf("this host has no %s", setup.Key())
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			shown := &capture.Setups[0]
+			contract := &guise.Contract{Name: "as shown", Setup: shown.Setup, View: shown.View, Listed: shown.Listed}
+			filters := []Filter{{Base: 0x8600_0001, Count: 1, Action: kvmabi.FilterDeny}}
+			state, err := Save(t.Context(), host, contract, SaveOptions{Filters: filters})
+			if errors.Is(err, vm.ErrNotSupported) {
+				// Filters came with Linux 6.4.
+				state, err = Save(t.Context(), host, contract, SaveOptions{})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			arrival, err := Restore(t.Context(), host, state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range arrival.Contract {
+				t.Errorf("contract: %v", &arrival.Contract[i])
+			}
+			for _, r := range arrival.Refused {
+				t.Errorf("refused: %+v", r)
+			}
+			for i := range arrival.Differences {
+				t.Errorf("%v", &arrival.Differences[i])
+			}
+			if !arrival.Arrived() {
+				t.Error("the VM did not arrive")
+			}
+		})
+	}
+}
+
+// TestLossesAreFound changes the state on the way; the guest must miss what it
+// lost.
+func TestLossesAreFound(t *testing.T) {
+	host, err := kvm.Open("")
+	if err != nil {
+		testenv.Missing(t, "%v", err)
+	}
+	defer host.Close()
+	setup := guise.Setup{VGIC: 3}
+	capture, err := vm.Capture(t.Context(), host, vm.CaptureOptions{Setups: []guise.Setup{setup}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := &capture.Setups[0]
+	contract := &guise.Contract{Name: "as shown", Setup: shown.Setup, View: shown.View, Listed: shown.Listed}
+	// register finds the saved value of a register of vCPU 0.
+	register := func(s *State, id arm64.ID) []byte {
+		for _, r := range s.VCPUs[0].Registers {
+			if r.ID == id {
+				return r.Value
+			}
+		}
+		t.Fatalf("%v was not saved", id)
+		return nil
+	}
+	for _, row := range []struct {
+		name  string
+		spoil func(*State)
+		want  string // what the guest misses
+	}{
+		{"FP register", func(s *State) { register(s, kvmabi.CoreV(7))[9] ^= 1 }, "V7"},
+		{"FPCR", func(s *State) { register(s, kvmabi.CoreFPCR)[2] = 0 }, "FPCR"},
+		{"time", func(s *State) { clear(register(s, kvmabi.TimerCNT)[2:]) }, "CNTVCT_EL0"},
+		{"comparator", func(s *State) { register(s, kvmabi.TimerCVAL)[0] ^= 0xff }, "CNTV_CVAL_EL0"},
+		{"pending interrupts", func(s *State) {
+			s.VGIC = slices.DeleteFunc(s.VGIC, func(r vm.VGICRegister) bool {
+				return r.Group == kvmabi.VGICGroupRedistRegs && r.Attr&0xffff_ffff == 0x1_0200 || r.Group == kvmabi.VGICGroupLevelInfo
+			})
+		}, "GICD_ISPENDR1"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			state, err := Save(t.Context(), host, contract, SaveOptions{VCPUs: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			row.spoil(state)
+			arrival, err := Restore(t.Context(), host, state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var missed []string
+			for _, d := range arrival.Differences {
+				missed = append(missed, d.What)
+			}
+			if !slices.Contains(missed, row.want) {
+				t.Errorf("the guest missed %q, not %s", missed, row.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,426 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/kvmabi"
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/probe"
+	"github.com/guise-project/guise/vm"
+)
+
+// State is a VM between two hosts.
+type State struct {
+	Made     guise.Occasion
+	Host     guise.HostFacts // that it left
+	Contract *guise.Contract
+	Setup    guise.Setup // of the VM, as it was made
+	Filters  []Filter
+	VCPUs    []VCPU
+	VGIC     []vm.VGICRegister
+	Memory   []Region
+}
+
+// Filter is an SMCCC filter of the VM.
+type Filter struct {
+	Base, Count uint32
+	Action      uint8 // kvmabi.FilterHandle, FilterDeny or FilterForwardToUser
+}
+
+// VCPU is the state of one vCPU.
+type VCPU struct {
+	Registers []Register // as KVM_GET_REG_LIST lists them
+	Events    []byte
+	MPState   uint32
+}
+
+// Register is one register, its value as the kernel has it in memory.
+type Register struct {
+	ID    arm64.ID
+	Value []byte
+}
+
+// Region is guest memory.
+type Region struct {
+	Base uint64
+	Data []byte
+}
+
+// guestLimit bounds how long a guest may take to get ready, or to look again:
+// it waits two seconds for its timer.
+const guestLimit = time.Minute
+
+// SaveOptions choose the VM that is moved.
+type SaveOptions struct {
+	VCPUs   int // 0 stands for 2
+	Filters []Filter
+}
+
+// unmovable are setups that this package cannot take along whole.
+func unmovable(setup *guise.Setup) error {
+	for _, row := range []struct {
+		is   bool
+		what string
+	}{
+		{setup.Protected, "the memory of a protected VM is hidden from its host"},
+		{setup.Has(guise.FeatureAArch32), "the traveller is AArch64"},
+		{setup.Has(guise.FeatureMTE), "allocation tags are not taken along"},
+		{setup.Has(guise.FeatureEL2), "the state of a guest hypervisor is not taken along"},
+		{setup.VGIC == 2, "the state of a vGICv2 is not taken along"},
+	} {
+		if row.is {
+			return fmt.Errorf("setup %s: %w: %s", setup.Key(), vm.ErrNotSupported, row.what)
+		}
+	}
+	return nil
+}
+
+// asMovable returns the VM as one that can be moved.
+func asMovable(host vm.Host, machine vm.VM) (vm.Movable, error) {
+	movable, ok := machine.(vm.Movable)
+	if !ok {
+		return nil, fmt.Errorf("%s: %w: its VMs have no state that can be taken along", host, vm.ErrNotSupported)
+	}
+	return movable, nil
+}
+
+// Save makes a VM under the contract, has its guest take up live state, and
+// returns the VM as it stands then. An *vm.ApplyError says that the host does
+// not take the contract.
+func Save(ctx context.Context, host vm.Host, contract *guise.Contract, options SaveOptions) (_ *State, err error) {
+	if err := unmovable(&contract.Setup); err != nil {
+		return nil, err
+	}
+	vcpus := options.VCPUs
+	if vcpus == 0 {
+		vcpus = 2
+	}
+	machine, applied, err := vm.Apply(ctx, host, contract, vcpus)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, machine.Close()) }()
+	movable, err := asMovable(host, machine)
+	if err != nil {
+		return nil, err
+	}
+	state := &State{Contract: contract, Setup: applied.Setup, Filters: options.Filters}
+	if describer, ok := host.(vm.Describer); ok {
+		if state.Host, err = describer.Describe(); err != nil {
+			return nil, err
+		}
+	}
+	if err := filter(machine, state.Filters); err != nil {
+		return nil, err
+	}
+	j := &journey{ctx: ctx, machine: movable, state: state}
+	memories, err := j.depart(vcpus)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.pack(vcpus); err != nil {
+		return nil, err
+	}
+	for i, memory := range memories {
+		state.Memory = append(state.Memory, Region{Base: travellerBase + uint64(i)*travellerStride, Data: slices.Clone(memory)})
+	}
+	return state, nil
+}
+
+// filter installs the SMCCC filters, before the first run.
+func filter(machine vm.VM, filters []Filter) error {
+	filterer, ok := machine.(vm.Filterer)
+	if !ok && len(filters) > 0 {
+		return fmt.Errorf("SMCCC filter: %w", vm.ErrNotSupported)
+	}
+	for _, f := range filters {
+		if err := filterer.Filter(f.Base, f.Count, f.Action); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// journey is one VM on one of its two hosts.
+type journey struct {
+	ctx     context.Context
+	machine vm.Movable
+	state   *State
+}
+
+// image builds a vCPU's traveller.
+func image(setup *guise.Setup, vcpu int) (*probe.Image, error) {
+	return traveller(setup, vcpu).Build(probe.Layout{Base: travellerBase + uint64(vcpu)*travellerStride})
+}
+
+// depart has every vCPU run to the point of the move, the last one first: the
+// first one's timer is the one that is told of.
+func (j *journey) depart(vcpus int) ([][]byte, error) {
+	memories := make([][]byte, vcpus)
+	if j.state.Setup.VGIC == 3 {
+		if err := j.machine.SetLine(sharedInterrupt, true); err != nil {
+			return nil, err
+		}
+	}
+	for vcpu := vcpus - 1; vcpu >= 0; vcpu-- {
+		guest, err := image(&j.state.Setup, vcpu)
+		if err != nil {
+			return nil, err
+		}
+		if memories[vcpu], err = j.machine.AddMemory(guest.Base, guest.MemorySize); err != nil {
+			return nil, err
+		}
+		copy(memories[vcpu], guest.Bytes)
+		run, err := guest.NewRun(memories[vcpu])
+		if err != nil {
+			return nil, err
+		}
+		if err := j.machine.Start(vcpu, guest.Entry); err != nil {
+			return nil, err
+		}
+		err = j.resume(vcpu, func(access *vm.Access) (bool, error) {
+			if access.Write && access.Address == moveAddress {
+				return true, nil
+			}
+			if _, err := run.Store(access.Address, access.Data); err != nil {
+				return false, err
+			}
+			return false, errors.New("the guest ended before it was moved")
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return memories, nil
+}
+
+// resume runs a vCPU within the time limit.
+func (j *journey) resume(vcpu int, handle func(*vm.Access) (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(j.ctx, guestLimit, fmt.Errorf("the guest did not come on within %v", guestLimit))
+	defer cancel()
+	if err := j.machine.Resume(ctx, vcpu, handle); err != nil {
+		return fmt.Errorf("vCPU %d: %w", vcpu, err)
+	}
+	return nil
+}
+
+// pack reads the state of the VM.
+func (j *journey) pack(vcpus int) error {
+	for vcpu := range vcpus {
+		ids, err := j.machine.List(vcpu)
+		if err != nil {
+			return err
+		}
+		packed := VCPU{}
+		for _, id := range ids {
+			value := make([]byte, id.Size())
+			if err := j.machine.GetWide(vcpu, id, value); err != nil {
+				return err
+			}
+			packed.Registers = append(packed.Registers, Register{id, value})
+		}
+		if packed.Events, err = j.machine.Events(vcpu); err != nil {
+			return err
+		}
+		if packed.MPState, err = j.machine.MPState(vcpu); err != nil {
+			return err
+		}
+		j.state.VCPUs = append(j.state.VCPUs, packed)
+	}
+	state, err := j.machine.VGICState()
+	j.state.VGIC = state
+	return err
+}
+
+// Refusal is a register that the new host did not take.
+type Refusal struct {
+	VCPU  int
+	ID    arm64.ID
+	Name  string
+	Value []byte
+	Errno syscall.Errno
+}
+
+// Arrival is what became of a VM on its new host.
+type Arrival struct {
+	Host guise.HostFacts
+	// Contract are the parts of the contract that the host did not take;
+	// Refused the other registers. Where there are any the VM was dropped and
+	// nothing looked.
+	Contract []vm.Refusal
+	Refused  []Refusal
+	// Left are registers that were 0 and that the host does not have: there is
+	// nothing to lose.
+	Left []arm64.ID
+	// Differences are what did not survive; none where the move succeeded.
+	Differences []Difference
+	// Traces are what each vCPU's guest saw, on both hosts.
+	Traces []*probe.Trace
+}
+
+// Arrived reports whether the VM was moved whole.
+func (a *Arrival) Arrived() bool {
+	return len(a.Contract)+len(a.Refused)+len(a.Differences) == 0 && len(a.Traces) > 0
+}
+
+// Restore makes the VM again on a host, runs it on, and has its guest compare.
+// What the host refuses is in the answer; the error is for what could not be
+// done.
+func Restore(ctx context.Context, host vm.Host, state *State) (_ *Arrival, err error) {
+	if err := unmovable(&state.Setup); err != nil {
+		return nil, err
+	}
+	arrival := &Arrival{}
+	if describer, ok := host.(vm.Describer); ok {
+		if arrival.Host, err = describer.Describe(); err != nil {
+			return nil, err
+		}
+	}
+	machine, _, err := vm.Apply(ctx, host, state.Contract, len(state.VCPUs))
+	var refused *vm.ApplyError
+	if errors.As(err, &refused) {
+		arrival.Contract = refused.Refusals
+		return arrival, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, machine.Close()) }()
+	movable, err := asMovable(host, machine)
+	if err != nil {
+		return nil, err
+	}
+	if err := filter(machine, state.Filters); err != nil {
+		return nil, err
+	}
+	j := &journey{ctx: ctx, machine: movable, state: state}
+	memories, err := j.unpack(arrival)
+	if err != nil || len(arrival.Refused) > 0 {
+		return arrival, err
+	}
+	return arrival, j.arrive(memories, arrival)
+}
+
+// stages is the order in which registers other than the contract's are written.
+// The counters come last of all (clocks): time stands still until they are.
+var stages = []func(id arm64.ID) bool{
+	func(id arm64.ID) bool { _, system := id.Encoding(); return system && !timer(id) && !clock(id) },
+	func(id arm64.ID) bool { _, system := id.Encoding(); return !system },
+	timer,
+}
+
+func timer(id arm64.ID) bool {
+	return slices.Contains([]arm64.ID{kvmabi.TimerCTL, kvmabi.TimerCVAL, kvmabi.PTimerCTL, kvmabi.PTimerCVAL}, id)
+}
+
+// clock reports whether the id is that of a counter. They are one per VM:
+// writing one sets the distance to the host's counter.
+func clock(id arm64.ID) bool { return id == kvmabi.TimerCNT || id == kvmabi.PTimerCNT }
+
+// unpack writes the state into a new VM that has the contract already.
+func (j *journey) unpack(arrival *Arrival) ([][]byte, error) {
+	var memories [][]byte
+	for _, region := range j.state.Memory {
+		memory, err := j.machine.AddMemory(region.Base, uint64(len(region.Data)))
+		if err != nil {
+			return nil, err
+		}
+		copy(memory, region.Data)
+		memories = append(memories, memory)
+	}
+	for _, stage := range stages {
+		for vcpu := range j.state.VCPUs {
+			for _, register := range j.state.VCPUs[vcpu].Registers {
+				if stage(register.ID) {
+					if err := j.write(arrival, vcpu, register); err != nil {
+						return nil, err
+					}
+				}
+			}
+		}
+	}
+	for vcpu := range j.state.VCPUs {
+		if err := j.machine.SetEvents(vcpu, j.state.VCPUs[vcpu].Events); err != nil {
+			return nil, err
+		}
+		if err := j.machine.SetMPState(vcpu, j.state.VCPUs[vcpu].MPState); err != nil {
+			return nil, err
+		}
+	}
+	if err := j.machine.SetVGICState(j.state.VGIC); err != nil {
+		return nil, err
+	}
+	for _, register := range j.state.VCPUs[0].Registers {
+		if clock(register.ID) {
+			if err := j.write(arrival, 0, register); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return memories, nil
+}
+
+// write writes one register. The contract's have been written already: with
+// this host's own bits where they vary.
+func (j *journey) write(arrival *Arrival, vcpu int, register Register) error {
+	if place, ok := arm64.PlaceOf(register.ID); ok && vm.ContractRegister(place) || register.ID == arm64.IDSVEVectorLengths {
+		return j.missing(arrival, vcpu, register)
+	}
+	err := j.machine.SetWide(vcpu, register.ID, register.Value)
+	return j.judge(arrival, vcpu, register, err)
+}
+
+// missing finds out whether the host has a register of the contract at all.
+func (j *journey) missing(arrival *Arrival, vcpu int, register Register) error {
+	err := j.machine.GetWide(vcpu, register.ID, make([]byte, len(register.Value)))
+	place, ok := arm64.PlaceOf(register.ID)
+	if ok && vm.KeepsOwn(place) && errors.Is(err, syscall.ENOENT) {
+		arrival.Left = append(arrival.Left, register.ID)
+		return nil
+	}
+	return j.judge(arrival, vcpu, register, err)
+}
+
+// judge sorts what became of a register.
+func (j *journey) judge(arrival *Arrival, vcpu int, register Register, err error) error {
+	var refused *vm.RegisterError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if refused.Errno == syscall.ENOENT && !slices.ContainsFunc(register.Value, func(b byte) bool { return b != 0 }) {
+		if vcpu == 0 {
+			arrival.Left = append(arrival.Left, register.ID)
+		}
+		return nil
+	}
+	arrival.Refused = append(arrival.Refused, Refusal{vcpu, register.ID, refused.Name, register.Value, refused.Errno})
+	return nil
+}
+
+// arrive runs every vCPU to its end and compares.
+func (j *journey) arrive(memories [][]byte, arrival *Arrival) error {
+	for vcpu, memory := range memories {
+		guest, err := image(&j.state.Setup, vcpu)
+		if err != nil {
+			return err
+		}
+		run, err := guest.NewRun(memory)
+		if err != nil {
+			return err
+		}
+		err = j.resume(vcpu, func(access *vm.Access) (bool, error) { return run.Store(access.Address, access.Data) })
+		trace, incomplete := run.Trace()
+		if err = errors.Join(err, incomplete); err != nil {
+			return fmt.Errorf("vCPU %d after the move: %w", vcpu, err)
+		}
+		arrival.Traces = append(arrival.Traces, trace)
+		arrival.Differences = append(arrival.Differences, compare(j.state.Contract, &j.state.Setup, vcpu, trace)...)
+	}
+	return nil
+}
