@@ -1,8 +1,15 @@
 package lab_test
 
 import (
+	"bufio"
+	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +31,14 @@ func TestMain(m *testing.M) {
 		os.Exit(demoKVM())
 	case "panic":
 		_ = os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
+	case "random":
+		random := make([]byte, 16)
+		rand.Read(random)
+		fmt.Printf("%x %s", random, time.Now().Format(time.RFC3339))
+	case "parent":
+		os.Exit(demoParent())
 	case "hang":
+		fmt.Println("running")
 		for {
 			time.Sleep(time.Hour)
 		}
@@ -163,5 +177,141 @@ func TestLiveFailuresAreTyped(t *testing.T) {
 				t.Errorf("the console does not say %q: %v", test.console, err)
 			}
 		})
+	}
+}
+
+// TestLiveSnapshotHostsAreAlikeButNotTheSame: hosts restored from one snapshot
+// have the right time of day and random numbers of their own.
+func TestLiveSnapshotHostsAreAlikeButNotTheSame(t *testing.T) {
+	for _, kernel := range []string{"5.10", "7.2"} {
+		h := lab.Host{Kernel: kernel, CPU: "neoverse-n1"}
+		job := demo(t, "random")
+		labtest.Run(t, h, job) // leaves the snapshot, if there was none
+		seen := map[string]bool{}
+		for range 2 {
+			result := labtest.Run(t, h, job)
+			if !result.Restored {
+				t.Errorf("%s was booted although there is a snapshot", kernel)
+			}
+			random, now, _ := strings.Cut(string(result.Stdout), " ")
+			if len(random) != 32 || seen[random] {
+				t.Errorf("%s: random bytes %q; an earlier host had %v", kernel, random, seen)
+			}
+			seen[random] = true
+			clock, err := time.Parse(time.RFC3339, now)
+			if err != nil || time.Since(clock).Abs() > time.Minute {
+				t.Errorf("%s: its time of day is %s, %v", kernel, now, err)
+			}
+		}
+	}
+}
+
+// TestLiveDamagedSnapshotIsMadeAgain: a snapshot that cannot be restored is
+// not the user's problem.
+func TestLiveDamagedSnapshotIsMadeAgain(t *testing.T) {
+	h := lab.Host{Kernel: "7.2", CPU: "cortex-a53", Memory: 320}
+	job := demo(t, "kvm")
+	labtest.Run(t, h, job)
+	damageSnapshots(t)
+	if result := labtest.Run(t, h, job); result.Restored || result.Status != 12 {
+		t.Errorf("from a damaged snapshot: %+v", result)
+	}
+	if result := labtest.Run(t, h, job); !result.Restored || result.Status != 12 {
+		t.Errorf("after it was made again: %+v", result)
+	}
+}
+
+// TestLiveNothingIsLeft: whatever ends the program that started a host, QEMU
+// ends with it.
+func TestLiveNothingIsLeft(t *testing.T) {
+	labtest.Run(t, lab.Host{Kernel: "6.12", CPU: "cortex-a53"}, demo(t, "kvm")) // or there is no lab
+	program := labtest.Binary(t, "arm64")
+	for _, signal := range []os.Signal{unix.SIGKILL, unix.SIGTERM} {
+		mark := fmt.Sprintf("%s/%d-%v", t.TempDir(), os.Getpid(), signal)
+		parent := exec.Command(os.Args[0])
+		parent.Env = append(os.Environ(), "GUISE_LAB_DEMO=parent", "GUISE_LAB_MARK="+mark, "GUISE_LAB_PROGRAM="+program)
+		out, err := parent.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		parent.Stderr = os.Stderr
+		if err := parent.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// It writes a line once its host's job runs.
+		if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		emulator := processWith(t, mark)
+		if emulator == 0 {
+			t.Fatal("no QEMU runs while the job does")
+		}
+		if err := parent.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		_ = parent.Wait()
+		// A killed process needs a moment to be gone; the test's own time
+		// limit bounds the wait.
+		for processWith(t, mark) != 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+}
+
+// demoParent starts a host whose command line can be found by its mark and
+// waits for its end.
+func demoParent() int {
+	h := lab.Host{Kernel: "6.12", CPU: "cortex-a53", Fresh: true, Append: []string{"guise_mark=" + os.Getenv("GUISE_LAB_MARK")}}
+	_, err := lab.Run(context.Background(), h, lab.Job{
+		Program: os.Getenv("GUISE_LAB_PROGRAM"), Env: []string{"GUISE_LAB_DEMO=hang"}, Stdout: os.Stdout,
+	})
+	println(err.Error())
+	return 1
+}
+
+// processWith is the id of a QEMU that has a text in its command line, or 0.
+func processWith(t *testing.T, text string) int {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		line, err := os.ReadFile(path)
+		if err == nil && strings.Contains(string(line), text) && strings.HasPrefix(filepath.Base(firstWord(line)), "qemu-system-") {
+			id, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return id
+		}
+	}
+	return 0
+}
+
+func firstWord(cmdline []byte) string {
+	word, _, _ := strings.Cut(string(cmdline), "\x00")
+	return word
+}
+
+func damageSnapshots(t *testing.T) {
+	t.Helper()
+	cache, err := lab.CacheDirectory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	states, err := filepath.Glob(filepath.Join(cache, "snapshots", "*.state"))
+	if err != nil || len(states) == 0 {
+		t.Fatalf("no snapshots: %v", err)
+	}
+	newest, when := "", time.Time{}
+	for _, state := range states {
+		info, err := os.Stat(state)
+		if err == nil && info.ModTime().After(when) {
+			newest, when = state, info.ModTime()
+		}
+	}
+	if err := os.Truncate(newest, 1<<20); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -172,10 +173,26 @@ func (m *monitor) save(path string) error {
 	return m.waitMigration()
 }
 
-// resume lets a stopped machine go on.
+// resume lets a machine that was saved go on. QEMU tells that a migration is
+// completed a moment before it lets go of it.
 func (m *monitor) resume() error {
-	_, err := m.execute("cont", nil)
-	return err
+	for {
+		reply, err := m.execute("query-status", nil)
+		if err != nil {
+			return err
+		}
+		var state struct {
+			Status string `json:"status"`
+		}
+		if err := json.Unmarshal(reply, &state); err != nil {
+			return err
+		}
+		if state.Status != "finish-migrate" {
+			_, err := m.execute("cont", nil)
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // load reads the state of a machine started with -incoming defer and waits
