@@ -58,20 +58,28 @@ type HostCount struct {
 // The order of the captures does not matter to the contract. It returns
 // ErrNoHosts for no captures, and an error for a policy that means nothing.
 func Baseline(captures []*Capture, policy *Policy) (*BaselineResult, error) {
+	policy, limits, err := ready(captures, policy)
+	if err != nil {
+		return nil, err
+	}
+	return baseline(captures, policy, limits), nil
+}
+
+// ready checks that there are hosts and that the policy means something to them,
+// and makes it ready.
+func ready(captures []*Capture, policy *Policy) (*Policy, *restriction, error) {
 	if len(captures) == 0 {
-		return nil, ErrNoHosts
+		return nil, nil, ErrNoHosts
 	}
 	if policy == nil {
 		policy = &Policy{}
 	}
 	limits, err := policy.compile()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if policy, err = policy.withIdentity(captures); err != nil {
-		return nil, err
-	}
-	return baseline(captures, policy, limits), nil
+	policy, err = policy.withIdentity(captures)
+	return policy, limits, err
 }
 
 // withIdentity returns the policy with the host that IdentityOf names.

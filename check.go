@@ -105,7 +105,13 @@ func (c *checker) values(place int) {
 	vary := c.contract.Vary[place]
 	rest, free := c.stance.certain.Rest(place)
 	differs := (rest ^ value) & arm64.RestMask(place) &^ vary
-	if differs == 0 || free {
+	if free {
+		differs = 0
+		if !arm64.TakesCache(place, value, &c.stance.setup.View) {
+			differs = c.stance.setup.View.Values[place] ^ value
+		}
+	}
+	if differs == 0 {
 		return
 	}
 	register := &arm64.Registers[place]

@@ -166,25 +166,31 @@ func (m *meeting) settleRegister(place int) {
 // are off by default, or PMUVer on 6.18, which takes 8 to 14 as negative.
 func (m *meeting) withinLimits(place int, value uint64) uint64 {
 	first, end := arm64.SlotsOf(place)
+	least := value // field by field the least that any host shows, if that is less
 	for _, t := range m.stances {
 		limit := t.setup.View.Values[place]
-		if limit == value || !t.setup.View.Present.Has(place) {
+		if limit == least || !t.setup.View.Present.Has(place) {
 			continue
 		}
 		for slot := first; slot < end; slot++ {
 			_, field := arm64.Slots[slot].Describe()
-			if (value^limit)&field.Mask()&^m.limits.vary[place] == 0 {
+			if (least^limit)&field.Mask()&^m.limits.vary[place] == 0 {
 				continue
 			}
-			set := m.certain.Set(slot) & m.limits.allowed[slot]
-			chosen, _ := arm64.Slots[slot].Extract(value)
-			shown, known := arm64.Slots[slot].Extract(limit)
-			if !known || set == 0 || !isa.Exceeds(field, chosen, shown) {
-				continue
+			chosen, _ := arm64.Slots[slot].Extract(least)
+			if shown, known := arm64.Slots[slot].Extract(limit); known && isa.Exceeds(field, chosen, shown) {
+				least = field.Put(least, field.Get(limit))
 			}
-			if lower, ok := isa.ChooseWithin(field, set, shown); ok {
-				value = field.Put(value, arm64.Slots[slot].Value(lower))
-			}
+		}
+	}
+	for slot := first; slot < end; slot++ {
+		_, field := arm64.Slots[slot].Describe()
+		if (value^least)&field.Mask() == 0 {
+			continue
+		}
+		bound, _ := arm64.Slots[slot].Extract(least)
+		if lower, ok := isa.ChooseWithin(field, m.certain.Set(slot)&m.limits.allowed[slot], bound); ok {
+			value = field.Put(value, arm64.Slots[slot].Value(lower))
 		}
 	}
 	return value
@@ -218,7 +224,10 @@ func (m *meeting) settleRest(place int) uint64 {
 		}
 		m.add(finding)
 	}
-	rest, _ := m.certain.Rest(place)
+	rest, free := m.certain.Rest(place)
+	if arm64.Registers[place].Scope == isa.PerVCPU && differs == 0 {
+		return m.settleCaches(place, rest, free)
+	}
 	return rest
 }
 
@@ -258,72 +267,6 @@ func (m *meeting) restWitness(place int, differs uint64) []HostValue {
 	return hosts
 }
 
-// settleIdentity judges one of MIDR_EL1, REVIDR_EL1 and AIDR_EL1.
-func (m *meeting) settleIdentity(place int) uint64 {
-	if m.limits.vary[place] != 0 {
-		return 0
-	}
-	wanted, named := m.stances[0].capture, m.policy.identity != nil
-	if named {
-		wanted = m.policy.identity
-	}
-	value := wanted.Setups[0].View.Values[place]
-	other := slices.IndexFunc(m.stances, func(t *stance) bool { return t.setup.View.Values[place] != value })
-	if other < 0 {
-		return value
-	}
-	finding := Finding{
-		Verdict: No, Kind: KindIdentity, Register: arm64.Registers[place].Name, Means: meaning(arm64.Registers[place].Name, ""),
-		Who:  "settable with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS",
-		Mend: "--identity-of " + wanted.Name,
-	}
-	for _, c := range []*Capture{wanted, m.stances[other].capture} {
-		finding.Hosts = append(finding.Hosts, HostValue{Host: c.Name, Value: identityText(place, c.Setups[0].View.Values[place])})
-	}
-	verdict, blocked := m.identitySettable(place, value)
-	switch {
-	case verdict == No:
-		finding.Who = "nobody on " + blocked
-		finding.Mend = ""
-	case verdict == Unknown:
-		finding.Who = "not known on " + blocked
-	}
-	switch {
-	case !named:
-		m.add(finding)
-	case verdict == Yes:
-		m.identityCapabilityNeeds = true
-	default:
-		finding.Verdict = verdict
-		finding.Mend = "a kernel with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS, Linux 6.15"
-		m.add(finding)
-	}
-	return value
-}
-
-// identitySettable says whether every host with another value can be given
-// this one, and names one that cannot or is not known to.
-func (m *meeting) identitySettable(place int, value uint64) (verdict Verdict, blocked string) {
-	for _, t := range m.stances {
-		if t.setup.View.Values[place] == value {
-			continue
-		}
-		_, certain := t.certain.Rest(place)
-		_, possible := t.mayTake().Rest(place)
-		here := Yes
-		switch {
-		case !possible:
-			here = No
-		case !certain:
-			here = Unknown
-		}
-		if here > verdict {
-			verdict, blocked = here, t.capture.Name
-		}
-	}
-	return verdict, blocked
-}
-
 // settleExtra compares registers that the table does not know.
 func (m *meeting) settleExtra() {
 	for _, t := range m.stances {
@@ -352,78 +295,6 @@ func extraText(value uint64, present bool) string {
 	return hexText(value, 64)
 }
 
-// settleSetup lowers IPA size and SVE vector lengths to what all hosts have.
-func (m *meeting) settleSetup() {
-	known := true
-	for i, t := range m.stances {
-		s := &t.setup.Setup
-		known = known && s.IPABits != 0
-		if i == 0 || s.IPABits < m.ipaBits {
-			m.ipaBits = s.IPABits
-		}
-	}
-	if !known {
-		m.ipaBits = 0
-	}
-	m.noteMissing(known)
-	if !m.stances[0].setup.Has(FeatureSVE) {
-		return
-	}
-	if lengths, ok := m.commonVectorLengths(); ok {
-		m.vectorLengths = lengths
-		return
-	}
-	finding := Finding{Verdict: No, Kind: KindVectors, Register: "SVE vector lengths", Who: "nobody: lengths can only be cut from the top"}
-	for _, t := range m.stances[:2] {
-		finding.Hosts = append(finding.Hosts, HostValue{Host: t.capture.Name, Value: fmt.Sprint(vectorBits(t.setup.VectorLengths))})
-	}
-	m.add(finding)
-}
-
-// noteMissing says what a guest sees of the hosts that no host's capture has.
-func (m *meeting) noteMissing(ipaBits bool) {
-	var missing []string
-	if !ipaBits {
-		missing = append(missing, "IPA size")
-	}
-	for _, place := range []int{arm64.DCZIDEL0, arm64.CNTFRQEL0} {
-		if !m.somewhere.Has(place) {
-			missing = append(missing, arm64.Registers[place].Name)
-		}
-	}
-	if missing != nil {
-		m.notKnown = append(m.notKnown, strings.Join(missing, ", ")+" (not captured)")
-	}
-}
-
-// commonVectorLengths returns the largest set that every host gives when its
-// lengths are cut from the top.
-func (m *meeting) commonVectorLengths() (uint16, bool) {
-	for longest := 16; longest > 0; longest-- {
-		cut := uint16(1<<longest - 1)
-		set := m.stances[0].setup.VectorLengths & cut
-		if set == 0 {
-			return 0, false
-		}
-		if !slices.ContainsFunc(m.stances, func(t *stance) bool { return t.setup.VectorLengths&cut != set }) {
-			return set, true
-		}
-	}
-	return 0, false
-}
-
-// setup returns the setup that the contract is for.
-func (m *meeting) setup() Setup {
-	s := m.stances[0].setup.Setup
-	s.IPABits, s.VectorLengths = m.ipaBits, m.vectorLengths
-	s.Capabilities = slices.Clone(s.Capabilities)
-	const identity = "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS"
-	if m.identityCapabilityNeeds && !slices.Contains(s.Capabilities, identity) {
-		s.Capabilities = append(s.Capabilities, identity)
-	}
-	return s
-}
-
 func (m *meeting) add(f Finding) { m.findings = append(m.findings, f) }
 
 // noteLists remarks on hosts whose register lists differ.
@@ -445,80 +316,4 @@ func (m *meeting) noteLists() {
 	if differ {
 		m.notes = append(m.notes, "the hosts do not list the same registers; QEMU refuses to move a VM between them (guise check --for qemu)")
 	}
-}
-
-// givesUp counts, host by host, the fields in which the choice differs from
-// what the host shows, and collects those fields.
-func (m *meeting) givesUp() []HostCount {
-	counts := make([]HostCount, len(m.stances))
-	fields := map[int][]HostValue{}
-	for i, t := range m.stances {
-		counts[i].Host = t.capture.Name
-		for place := range arm64.Registers {
-			differs := (t.setup.View.Values[place] ^ m.view.Values[place]) &^ m.limits.vary[place]
-			if differs == 0 || !m.everywhere.Has(place) || !m.view.Present.Has(place) {
-				continue
-			}
-			first, end := arm64.SlotsOf(place)
-			for slot := first; slot < end; slot++ {
-				_, field := arm64.Slots[slot].Describe()
-				if field.Mask()&differs == 0 || m.certain.Set(slot)&m.limits.allowed[slot] == 0 {
-					continue
-				}
-				counts[i].Count++
-				value := HostValue{Host: t.capture.Name, Value: valueText(field, field.Get(t.setup.View.Values[place]))}
-				if !slices.ContainsFunc(fields[slot], func(v HostValue) bool { return v.Value == value.Value }) {
-					fields[slot] = append(fields[slot], value)
-				}
-			}
-		}
-	}
-	for slot := range arm64.Slots {
-		if hosts := fields[slot]; hosts != nil {
-			register, field := arm64.Slots[slot].Describe()
-			m.settled = append(m.settled, Settlement{
-				Register: register.Name, Field: field.Name, Hosts: hosts,
-				Value: field.Get(m.view.Values[arm64.Slots[slot].Register]), Rests: m.rests(hosts),
-			})
-		}
-	}
-	return counts
-}
-
-// restsOn says what was not tried on the hosts themselves.
-func (m *meeting) restsOn() []string {
-	var lines []string
-	assumed := map[string]int{}
-	untried := 0
-	for _, t := range m.stances {
-		switch {
-		case t.setup.Offers == nil:
-			untried++
-		case t.setup.Accepts == Assumed:
-			assumed[t.setup.AssumedKernel]++
-		}
-	}
-	for _, version := range sortedKeys(assumed) {
-		hosts := "these hosts were"
-		if assumed[version] == 1 {
-			hosts = "one host was"
-		}
-		if assumed[version] < len(m.stances) && assumed[version] > 1 {
-			hosts = fmt.Sprintf("%d hosts were", assumed[version])
-		}
-		lines = append(lines, fmt.Sprintf("what Linux %s accepts, assumed; %s not tried", version, hosts))
-	}
-	if untried > 0 {
-		lines = append(lines, fmt.Sprintf("equal values, where what a host takes is not known (%d of %d hosts)", untried, len(m.stances)))
-	}
-	return lines
-}
-
-func sortedKeys(m map[string]int) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

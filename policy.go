@@ -29,9 +29,6 @@ type Policy struct {
 	Restrict, Force, AtLeast map[string]uint64
 }
 
-// identityRegisters are chosen together, or left to each host together.
-var identityRegisters = []int{arm64.MIDREL1, arm64.REVIDREL1, arm64.AIDREL1}
-
 // restriction is a policy made ready: what it leaves of each field, and the
 // bits that vary.
 type restriction struct {

@@ -48,17 +48,8 @@ type PoolsResult struct {
 // Up to 32 distinct views the first rung is exact; beyond, Bound and the number
 // of its pools give the gap.
 func Pools(captures []*Capture, policy *Policy, most int) (*PoolsResult, error) {
-	if len(captures) == 0 {
-		return nil, ErrNoHosts
-	}
-	if policy == nil {
-		policy = &Policy{}
-	}
-	limits, err := policy.compile()
+	policy, limits, err := ready(captures, policy)
 	if err != nil {
-		return nil, err
-	}
-	if policy, err = policy.withIdentity(captures); err != nil {
 		return nil, err
 	}
 	p := newPooling(captures, policy, limits)

@@ -35,14 +35,15 @@ func (v *View) Put(place int, value uint64) {
 // Offers is what one host takes in one setup and a guest then sees: for every
 // slot a set of values, for the bits outside slots one value, or any.
 //
-// Offers meet by intersection. The zero value takes nothing.
+// Offers meet by intersection. The offers of a host without a register take
+// anything for it, so that they do not narrow those of others; presence is
+// judged elsewhere. The zero value takes nothing: begin with FromView.
 type Offers struct {
 	sets [(NumSlots + 3) / 4]uint64 // four sets a word
-	rest [NumRegisters]uint64
-	// free holds the registers whose bits outside slots take any value, and
-	// then rest is what the host shows by itself.
-	free    Places
-	present Places
+	// free holds the registers whose bits outside slots take any value; filled
+	// those in which some of these bits are set: elsewhere rest is 0.
+	free, filled, present Places
+	rest                  [NumRegisters]uint64
 }
 
 // Set returns the set of a slot.
@@ -54,99 +55,75 @@ func (o *Offers) PutSet(slot int, set isa.Set) {
 	o.sets[slot/4] = o.sets[slot/4]&^(0xffff<<shift) | uint64(set)<<shift
 }
 
-// Rest returns the bits of a register outside its slots, and whether the host
-// takes any other value for them.
+// Rest returns the only value that the bits of a register outside its slots
+// take, or that they take any.
 func (o *Offers) Rest(place int) (value uint64, free bool) { return o.rest[place], o.free.Has(place) }
 
 // Present reports whether the host has the register.
 func (o *Offers) Present(place int) bool { return o.present.Has(place) }
 
 // Free lets the bits of a register outside its slots take any value.
-func (o *Offers) Free(place int) { o.free.Add(place) }
+func (o *Offers) Free(place int) {
+	o.free.Add(place)
+	o.filled.Remove(place)
+	o.rest[place] = 0
+}
 
 // FromView sets the offers to exactly what the view shows: nothing can be
 // changed.
 func (o *Offers) FromView(v *View) {
-	*o = Offers{present: v.Present}
+	o.free, o.filled, o.present = Places{}, Places{}, v.Present
+	for i := range o.sets {
+		o.sets[i] = ^uint64(0)
+	}
 	masks := restMasks()
 	for place := range v.Values {
+		o.rest[place] = 0
 		if !v.Present.Has(place) {
 			continue
 		}
-		o.rest[place] = v.Values[place] & masks[place]
+		if o.rest[place] = v.Values[place] & masks[place]; o.rest[place] != 0 {
+			o.filled.Add(place)
+		}
 		for slot := firstSlot[place]; slot < firstSlot[place+1]; slot++ {
+			set := isa.Set(0)
 			if member, known := Slots[slot].Extract(v.Values[place]); known {
-				o.PutSet(slot, isa.Only(member))
+				set = isa.Only(member)
 			}
+			o.PutSet(slot, set)
 		}
 	}
 }
 
 // Meet narrows the offers to what other takes too. Differing rest bits that
-// neither leaves free are added to conflicts. Where one host lacks a register,
-// the other's offer for it is kept; presence is judged elsewhere.
-// It does not allocate.
+// neither leaves free are added to conflicts. It does not allocate, and costs
+// little more than reading the sets: nearly all registers have no rest bits.
 func (o *Offers) Meet(other *Offers, conflicts *[NumRegisters]uint64) {
-	if o.present != other.present {
-		o.meetUnequal(other, conflicts)
-		return
-	}
 	for i, sets := range &other.sets {
 		o.sets[i] &= sets
 	}
-	if o.free == (Places{}) && other.free == (Places{}) {
-		for i, rest := range &other.rest {
-			conflicts[i] |= o.rest[i] ^ rest
+	for i := range o.filled {
+		for places := o.filled[i] | other.filled[i]; places != 0; places &= places - 1 {
+			place := i*64 + bits.TrailingZeros64(places)
+			if o.rest[place] != other.rest[place] {
+				o.meetRest(other, place, conflicts)
+			}
 		}
-		return
+		o.free[i] = (o.free[i] | ^o.present[i]) & (other.free[i] | ^other.present[i])
+		o.present[i] |= other.present[i]
+		o.free[i] &= o.present[i]
 	}
-	for i := range o.rest {
-		o.meetRest(other, i, conflicts)
-	}
-	o.meetFree(other)
 }
 
-// meetRest meets the rest bits of one register.
+// meetRest meets the rest bits of one register, which differ. Those of a
+// register that a host lacks or leaves free are 0, and the other host's hold.
 func (o *Offers) meetRest(other *Offers, place int, conflicts *[NumRegisters]uint64) {
-	switch mine, theirs := o.free.Has(place), other.free.Has(place); {
-	case !mine && !theirs:
-		conflicts[place] |= o.rest[place] ^ other.rest[place]
-	case mine && !theirs:
-		o.rest[place] = other.rest[place]
-	case mine && theirs:
-		// Either will do: the smaller, so that no order of hosts matters.
-		o.rest[place] = min(o.rest[place], other.rest[place])
-	}
-}
-
-func (o *Offers) meetFree(other *Offers) {
-	for i := range o.free {
-		o.free[i] &= other.free[i]
-	}
-}
-
-// meetUnequal is Meet for hosts that do not have the same registers.
-func (o *Offers) meetUnequal(other *Offers, conflicts *[NumRegisters]uint64) {
-	for place := range o.rest {
-		switch mine, theirs := o.present.Has(place), other.present.Has(place); {
-		case mine && theirs:
-			for slot := firstSlot[place]; slot < firstSlot[place+1]; slot++ {
-				o.PutSet(slot, o.Set(slot)&other.Set(slot))
-			}
-			o.meetRest(other, place, conflicts)
-			if !other.free.Has(place) {
-				o.free.Remove(place)
-			}
-		case theirs:
-			for slot := firstSlot[place]; slot < firstSlot[place+1]; slot++ {
-				o.PutSet(slot, other.Set(slot))
-			}
-			o.rest[place] = other.rest[place]
-			o.present.Add(place)
-			if other.free.Has(place) {
-				o.free.Add(place)
-			}
-		}
+	switch mine, theirs := o.rest[place], other.rest[place]; {
+	case o.free.Has(place) || !o.present.Has(place):
+		o.rest[place] = theirs
+		o.filled.Add(place)
+	case !other.free.Has(place) && other.present.Has(place):
+		conflicts[place] |= mine ^ theirs
 	}
 }
 

@@ -1,0 +1,76 @@
+package guise
+
+import (
+	"slices"
+
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// identityRegisters are chosen together, or left to each host together.
+var identityRegisters = []int{arm64.MIDREL1, arm64.REVIDREL1, arm64.AIDREL1}
+
+// settleIdentity judges one of MIDR_EL1, REVIDR_EL1 and AIDR_EL1.
+func (m *meeting) settleIdentity(place int) uint64 {
+	if m.limits.vary[place] != 0 {
+		return 0
+	}
+	wanted, named := m.stances[0].capture, m.policy.identity != nil
+	if named {
+		wanted = m.policy.identity
+	}
+	value := wanted.Setups[0].View.Values[place]
+	other := slices.IndexFunc(m.stances, func(t *stance) bool { return t.setup.View.Values[place] != value })
+	if other < 0 {
+		return value
+	}
+	finding := Finding{
+		Verdict: No, Kind: KindIdentity, Register: arm64.Registers[place].Name, Means: meaning(arm64.Registers[place].Name, ""),
+		Who:  "settable with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS",
+		Mend: "--identity-of " + wanted.Name,
+	}
+	for _, c := range []*Capture{wanted, m.stances[other].capture} {
+		finding.Hosts = append(finding.Hosts, HostValue{Host: c.Name, Value: identityText(place, c.Setups[0].View.Values[place])})
+	}
+	verdict, blocked := m.identitySettable(place, value)
+	switch {
+	case verdict == No:
+		finding.Who = "nobody on " + blocked
+		finding.Mend = ""
+	case verdict == Unknown:
+		finding.Who = "not known on " + blocked
+	}
+	switch {
+	case !named:
+		m.add(finding)
+	case verdict == Yes:
+		m.identityCapabilityNeeds = true
+	default:
+		finding.Verdict = verdict
+		finding.Mend = "a kernel with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS, Linux 6.15"
+		m.add(finding)
+	}
+	return value
+}
+
+// identitySettable says whether every host with another value can be given
+// this one, and names one that cannot or is not known to.
+func (m *meeting) identitySettable(place int, value uint64) (verdict Verdict, blocked string) {
+	for _, t := range m.stances {
+		if t.setup.View.Values[place] == value {
+			continue
+		}
+		_, certain := t.certain.Rest(place)
+		_, possible := t.mayTake().Rest(place)
+		here := Yes
+		switch {
+		case !possible:
+			here = No
+		case !certain:
+			here = Unknown
+		}
+		if here > verdict {
+			verdict, blocked = here, t.capture.Name
+		}
+	}
+	return verdict, blocked
+}

@@ -1,0 +1,81 @@
+package guise
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// settleSetup lowers IPA size and SVE vector lengths to what all hosts have.
+func (m *meeting) settleSetup() {
+	known := true
+	for i, t := range m.stances {
+		s := &t.setup.Setup
+		known = known && s.IPABits != 0
+		if i == 0 || s.IPABits < m.ipaBits {
+			m.ipaBits = s.IPABits
+		}
+	}
+	if !known {
+		m.ipaBits = 0
+	}
+	m.noteMissing(known)
+	if !m.stances[0].setup.Has(FeatureSVE) {
+		return
+	}
+	if lengths, ok := m.commonVectorLengths(); ok {
+		m.vectorLengths = lengths
+		return
+	}
+	finding := Finding{Verdict: No, Kind: KindVectors, Register: "SVE vector lengths", Who: "nobody: lengths can only be cut from the top"}
+	for _, t := range m.stances[:2] {
+		finding.Hosts = append(finding.Hosts, HostValue{Host: t.capture.Name, Value: fmt.Sprint(vectorBits(t.setup.VectorLengths))})
+	}
+	m.add(finding)
+}
+
+// noteMissing says what a guest sees of the hosts that no host's capture has.
+func (m *meeting) noteMissing(ipaBits bool) {
+	var missing []string
+	if !ipaBits {
+		missing = append(missing, "IPA size")
+	}
+	for _, place := range []int{arm64.DCZIDEL0, arm64.CNTFRQEL0} {
+		if !m.somewhere.Has(place) {
+			missing = append(missing, arm64.Registers[place].Name)
+		}
+	}
+	if missing != nil {
+		m.notKnown = append(m.notKnown, strings.Join(missing, ", ")+" (not captured)")
+	}
+}
+
+// commonVectorLengths returns the largest set that every host gives when its
+// lengths are cut from the top.
+func (m *meeting) commonVectorLengths() (uint16, bool) {
+	for longest := 16; longest > 0; longest-- {
+		cut := uint16(1<<longest - 1)
+		set := m.stances[0].setup.VectorLengths & cut
+		if set == 0 {
+			return 0, false
+		}
+		if !slices.ContainsFunc(m.stances, func(t *stance) bool { return t.setup.VectorLengths&cut != set }) {
+			return set, true
+		}
+	}
+	return 0, false
+}
+
+// setup returns the setup that the contract is for.
+func (m *meeting) setup() Setup {
+	s := m.stances[0].setup.Setup
+	s.IPABits, s.VectorLengths = m.ipaBits, m.vectorLengths
+	s.Capabilities = slices.Clone(s.Capabilities)
+	const identity = "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS"
+	if m.identityCapabilityNeeds && !slices.Contains(s.Capabilities, identity) {
+		s.Capabilities = append(s.Capabilities, identity)
+	}
+	return s
+}

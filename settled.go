@@ -1,0 +1,76 @@
+package guise
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// givesUp counts, host by host, the fields in which the choice differs from
+// what the host shows, and collects those fields.
+func (m *meeting) givesUp() []HostCount {
+	counts := make([]HostCount, len(m.stances))
+	fields := map[int][]HostValue{}
+	for i, t := range m.stances {
+		counts[i].Host = t.capture.Name
+		for place := range arm64.Registers {
+			differs := (t.setup.View.Values[place] ^ m.view.Values[place]) &^ m.limits.vary[place]
+			if differs == 0 || !m.everywhere.Has(place) || !m.view.Present.Has(place) {
+				continue
+			}
+			first, end := arm64.SlotsOf(place)
+			for slot := first; slot < end; slot++ {
+				_, field := arm64.Slots[slot].Describe()
+				if field.Mask()&differs == 0 || m.certain.Set(slot)&m.limits.allowed[slot] == 0 {
+					continue
+				}
+				counts[i].Count++
+				value := HostValue{Host: t.capture.Name, Value: valueText(field, field.Get(t.setup.View.Values[place]))}
+				if !slices.ContainsFunc(fields[slot], func(v HostValue) bool { return v.Value == value.Value }) {
+					fields[slot] = append(fields[slot], value)
+				}
+			}
+		}
+	}
+	for slot := range arm64.Slots {
+		if hosts := fields[slot]; hosts != nil {
+			register, field := arm64.Slots[slot].Describe()
+			m.settled = append(m.settled, Settlement{
+				Register: register.Name, Field: field.Name, Hosts: hosts,
+				Value: field.Get(m.view.Values[arm64.Slots[slot].Register]), Rests: m.rests(hosts),
+			})
+		}
+	}
+	return counts
+}
+
+// restsOn says what was not tried on the hosts themselves.
+func (m *meeting) restsOn() []string {
+	var lines []string
+	assumed := map[string]int{}
+	untried := 0
+	for _, t := range m.stances {
+		switch {
+		case t.setup.Offers == nil:
+			untried++
+		case t.setup.Accepts == Assumed:
+			assumed[t.setup.AssumedKernel]++
+		}
+	}
+	for _, version := range slices.Sorted(maps.Keys(assumed)) {
+		hosts := "these hosts were"
+		if assumed[version] == 1 {
+			hosts = "one host was"
+		}
+		if assumed[version] < len(m.stances) && assumed[version] > 1 {
+			hosts = fmt.Sprintf("%d hosts were", assumed[version])
+		}
+		lines = append(lines, fmt.Sprintf("what Linux %s accepts, assumed; %s not tried", version, hosts))
+	}
+	if untried > 0 {
+		lines = append(lines, fmt.Sprintf("equal values, where what a host takes is not known (%d of %d hosts)", untried, len(m.stances)))
+	}
+	return lines
+}
