@@ -176,15 +176,17 @@ func (m *machine) Filter(base, count uint32, action uint8) error {
 	if errno == 0 {
 		return nil
 	}
+	// Kernels without filters answer EINVAL, as do those with filters to a bad
+	// one.
+	known := attribute[uint64](m.host, m.fd, kvmabi.HasDeviceAttr, kvmabi.VMSMCCCControl, kvmabi.VMSMCCCFilter, nil) == 0
 	hint := ""
-	switch errno {
-	case unix.EEXIST:
-		hint = "an earlier filter covers some of the functions, or they are of SMCCC itself (0x80000000 and 0xc0000000 on)"
-	case unix.EBUSY:
-		hint = "a vCPU has run; filters are installed before"
-	case unix.ENXIO, unix.ENOTTY:
+	switch {
+	case !known:
 		hint = "filters came with Linux 6.4"
+	case errno == unix.EEXIST:
+		hint = "an earlier filter covers some of the functions, or they are of SMCCC itself (0x80000000 and 0xc0000000 on)"
+	case errno == unix.EBUSY:
+		hint = "a vCPU has run; filters are installed before"
 	}
-	return m.refused(kvmabi.SetDeviceAttr, fmt.Sprintf("SMCCC filter of %d functions from %#x", count, base), errno,
-		errno == unix.ENXIO || errno == unix.ENOTTY, hint)
+	return m.refused(kvmabi.SetDeviceAttr, fmt.Sprintf("SMCCC filter of %d functions from %#x", count, base), errno, !known, hint)
 }

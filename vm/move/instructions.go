@@ -139,18 +139,17 @@ func awaitInterrupt() []line {
 	}
 }
 
-// takeInterrupt acknowledges the interrupt of highest priority, ends it, and
-// leaves its number in x0.
+// takeInterrupt acknowledges the interrupt of highest priority, turns the
+// virtual timer off, so that its line falls, ends the interrupt and leaves its
+// number in x0. In the other order KVM may see the line fall and take a pending
+// timer interrupt back before it is acknowledged.
 func takeInterrupt() []line {
 	return []line{
 		{0xd538cc00, "mrs x0, S3_0_C12_C12_0"}, // ICC_IAR1_EL1
+		{0xd51be33f, "msr cntv_ctl_el0, xzr"},
+		{0xd5033fdf, "isb"},
 		{0xd5033f9f, "dsb sy"},
 		{0xd518cc20, "msr S3_0_C12_C12_1, x0"}, // ICC_EOIR1_EL1
 		{0xd5033fdf, "isb"},
 	}
-}
-
-// stopTimer turns the virtual timer off.
-func stopTimer() []line {
-	return []line{{0xd51be33f, "msr cntv_ctl_el0, xzr"}, {0xd5033fdf, "isb"}}
 }

@@ -31,7 +31,7 @@ func sequences() []line {
 		lines = append(lines, storeAt(moveAddress, 0x1234_5678_9abc_def0, size)...)
 	}
 	lines = append(lines, loadFrom(distributor+0x204)...)
-	for _, sequence := range [][]line{startTimer(timerShift), readCounter(), awaitTimer(), awaitInterrupt(), takeInterrupt(), stopTimer()} {
+	for _, sequence := range [][]line{startTimer(timerShift), readCounter(), awaitTimer(), awaitInterrupt(), takeInterrupt()} {
 		lines = append(lines, sequence...)
 	}
 	return lines

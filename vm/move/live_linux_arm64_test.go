@@ -3,6 +3,7 @@ package move
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/guise-project/guise"
@@ -13,8 +14,8 @@ import (
 	"github.com/guise-project/guise/vm"
 )
 
-// TestThere moves VMs from this host to itself, in the setups that it has.
-func TestThere(t *testing.T) {
+// TestLiveThere moves VMs from this host to itself, in the setups that it has.
+func TestLiveThere(t *testing.T) {
 	host, err := kvm.Open("")
 	if err != nil {
 		testenv.Missing(t, "%v", err)
@@ -57,6 +58,11 @@ func TestThere(t *testing.T) {
 			for _, r := range arrival.Refused {
 				t.Errorf("refused: %+v", r)
 			}
+			// Linux 5.10 gives userspace a cycle counter that lags behind the one
+			// the guest sees, so that a move takes it back.
+			if strings.HasPrefix(arrival.Host.Kernel, "5.10.") {
+				arrival.Differences = slices.DeleteFunc(arrival.Differences, func(d Difference) bool { return d.What == "PMCCNTR_EL0" })
+			}
 			for i := range arrival.Differences {
 				t.Errorf("%v", &arrival.Differences[i])
 			}
@@ -67,9 +73,9 @@ func TestThere(t *testing.T) {
 	}
 }
 
-// TestLossesAreFound changes the state on the way; the guest must miss what it
+// TestLiveLossesAreFound changes the state on the way; the guest must miss what it
 // lost.
-func TestLossesAreFound(t *testing.T) {
+func TestLiveLossesAreFound(t *testing.T) {
 	host, err := kvm.Open("")
 	if err != nil {
 		testenv.Missing(t, "%v", err)
@@ -105,7 +111,7 @@ func TestLossesAreFound(t *testing.T) {
 			s.VGIC = slices.DeleteFunc(s.VGIC, func(r vm.VGICRegister) bool {
 				return r.Group == kvmabi.VGICGroupRedistRegs && r.Attr&0xffff_ffff == 0x1_0200 || r.Group == kvmabi.VGICGroupLevelInfo
 			})
-		}, "GICD_ISPENDR1"},
+		}, "interrupt 2"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			state, err := Save(t.Context(), host, contract, SaveOptions{VCPUs: 1})

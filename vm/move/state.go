@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,6 @@ type State struct {
 	Made     guise.Occasion
 	Host     guise.HostFacts // that it left
 	Contract *guise.Contract
-	Setup    guise.Setup // of the VM, as it was made
 	Filters  []Filter
 	VCPUs    []VCPU
 	VGIC     []vm.VGICRegister
@@ -101,7 +101,7 @@ func Save(ctx context.Context, host vm.Host, contract *guise.Contract, options S
 	if vcpus == 0 {
 		vcpus = 2
 	}
-	machine, applied, err := vm.Apply(ctx, host, contract, vcpus)
+	machine, _, err := vm.Apply(ctx, host, contract, vcpus)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func Save(ctx context.Context, host vm.Host, contract *guise.Contract, options S
 	if err != nil {
 		return nil, err
 	}
-	state := &State{Contract: contract, Setup: applied.Setup, Filters: options.Filters}
+	state := &State{Contract: contract, Filters: options.Filters}
 	if describer, ok := host.(vm.Describer); ok {
 		if state.Host, err = describer.Describe(); err != nil {
 			return nil, err
@@ -163,13 +163,13 @@ func image(setup *guise.Setup, vcpu int) (*probe.Image, error) {
 // first one's timer is the one that is told of.
 func (j *journey) depart(vcpus int) ([][]byte, error) {
 	memories := make([][]byte, vcpus)
-	if j.state.Setup.VGIC == 3 {
+	if j.state.Contract.Setup.VGIC == 3 {
 		if err := j.machine.SetLine(sharedInterrupt, true); err != nil {
 			return nil, err
 		}
 	}
 	for vcpu := vcpus - 1; vcpu >= 0; vcpu-- {
-		guest, err := image(&j.state.Setup, vcpu)
+		guest, err := image(&j.state.Contract.Setup, vcpu)
 		if err != nil {
 			return nil, err
 		}
@@ -260,20 +260,22 @@ type Arrival struct {
 	Left []arm64.ID
 	// Differences are what did not survive; none where the move succeeded.
 	Differences []Difference
-	// Traces are what each vCPU's guest saw, on both hosts.
+	// Looked is how many vCPUs looked again; Traces are what each saw, on both
+	// hosts.
+	Looked int
 	Traces []*probe.Trace
 }
 
 // Arrived reports whether the VM was moved whole.
 func (a *Arrival) Arrived() bool {
-	return len(a.Contract)+len(a.Refused)+len(a.Differences) == 0 && len(a.Traces) > 0
+	return len(a.Contract)+len(a.Refused)+len(a.Differences) == 0 && a.Looked > 0
 }
 
 // Restore makes the VM again on a host, runs it on, and has its guest compare.
 // What the host refuses is in the answer; the error is for what could not be
 // done.
 func Restore(ctx context.Context, host vm.Host, state *State) (_ *Arrival, err error) {
-	if err := unmovable(&state.Setup); err != nil {
+	if err := unmovable(&state.Contract.Setup); err != nil {
 		return nil, err
 	}
 	arrival := &Arrival{}
@@ -406,7 +408,7 @@ func (j *journey) judge(arrival *Arrival, vcpu int, register Register, err error
 // arrive runs every vCPU to its end and compares.
 func (j *journey) arrive(memories [][]byte, arrival *Arrival) error {
 	for vcpu, memory := range memories {
-		guest, err := image(&j.state.Setup, vcpu)
+		guest, err := image(&j.state.Contract.Setup, vcpu)
 		if err != nil {
 			return err
 		}
@@ -420,7 +422,14 @@ func (j *journey) arrive(memories [][]byte, arrival *Arrival) error {
 			return fmt.Errorf("vCPU %d after the move: %w", vcpu, err)
 		}
 		arrival.Traces = append(arrival.Traces, trace)
-		arrival.Differences = append(arrival.Differences, compare(j.state.Contract, &j.state.Setup, vcpu, trace)...)
+		arrival.Looked++
+		arrival.Differences = append(arrival.Differences, compare(j.state.Contract, &j.state.Contract.Setup, vcpu, trace)...)
 	}
 	return nil
+}
+
+// sortRegisters puts registers into the order of their ids, as the kernel's
+// list is.
+func sortRegisters(registers []Register) {
+	slices.SortFunc(registers, func(a, b Register) int { return cmp.Compare(a.ID, b.ID) })
 }

@@ -211,7 +211,6 @@ func (t *itinerary) recall() {
 	}
 	t.execute("timer", awaitTimer(), 3)
 	t.execute("timer's interrupt", awaitInterrupt(), 1)
-	t.execute("stop timer", stopTimer(), 0)
 	for i := range pendingInterrupts(t.vcpu) {
 		t.execute(fmt.Sprintf("interrupt %d", i+1), takeInterrupt(), 1)
 	}
