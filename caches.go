@@ -6,10 +6,32 @@ import (
 	"github.com/guise-project/guise/isa/arm64"
 )
 
-// settleCaches chooses the value of CLIDR_EL1 or a CCSIDR_EL1 where hosts let
-// it be chosen: fixed is what a host shows that does not, free is true where
-// all let it be chosen. A host takes nearly any value, not every one.
-func (m *meeting) settleCaches(place int, fixed uint64, free bool) uint64 {
+// settleCaches chooses the value of CLIDR_EL1 or a CCSIDR_EL1, which many
+// kernels let a VMM choose: a host then takes nearly any value, not every one.
+func (m *meeting) settleCaches(place int) uint64 {
+	certain := func(t *stance) *arm64.Offers { return &t.certain }
+	value, refuses := m.commonCache(place, &m.certain, certain)
+	if refuses == nil {
+		return value
+	}
+	shows := slices.IndexFunc(m.stances, func(t *stance) bool { return t.setup.View.Values[place] == value })
+	finding := Finding{
+		Verdict: No, Kind: KindFixed, Register: arm64.Registers[place].Name, Who: "nobody",
+		Hosts: []HostValue{m.shown(m.stances[shows], place), m.shown(refuses, place)},
+		Means: "a kernel refuses caches that need less maintenance than its CPUs' do",
+	}
+	if _, refuses := m.commonCache(place, &m.possible, (*stance).mayTake); refuses == nil {
+		finding.Verdict, finding.Kind, finding.Who = Unknown, KindUntried, "not known"
+		finding.Mend = "guise capture on the hosts, or --assume-kernel VERSION"
+	}
+	m.add(finding)
+	return value
+}
+
+// commonCache returns the least value that a host shows and all take, or, where
+// there is none, the least with a host that refuses it.
+func (m *meeting) commonCache(place int, all *arm64.Offers, offers func(*stance) *arm64.Offers) (value uint64, refuses *stance) {
+	fixed, free := all.Rest(place)
 	candidates := []uint64{fixed}
 	if free {
 		candidates = nil
@@ -20,30 +42,20 @@ func (m *meeting) settleCaches(place int, fixed uint64, free bool) uint64 {
 		}
 		slices.Sort(candidates)
 	}
-	for _, value := range candidates {
-		if m.refusesCache(place, value) == nil {
-			return value
+	var first *stance
+	for _, candidate := range candidates {
+		refuses := slices.IndexFunc(m.stances, func(t *stance) bool {
+			_, free := offers(t).Rest(place)
+			return free && !arm64.TakesCache(place, candidate, &t.setup.View)
+		})
+		if refuses < 0 {
+			return candidate, nil
+		}
+		if first == nil {
+			first = m.stances[refuses]
 		}
 	}
-	value := candidates[0]
-	shows := slices.IndexFunc(m.stances, func(t *stance) bool { return t.setup.View.Values[place] == value })
-	m.add(Finding{
-		Verdict: No, Kind: KindFixed, Register: arm64.Registers[place].Name,
-		Hosts: []HostValue{m.shown(m.stances[shows], place), m.shown(m.refusesCache(place, value), place)},
-		Who:   "nobody", Means: "a kernel refuses caches that need less maintenance than its CPUs' do",
-	})
-	return value
-}
-
-// refusesCache returns a host that lets the register be chosen and refuses the
-// value, or nil.
-func (m *meeting) refusesCache(place int, value uint64) *stance {
-	for _, t := range m.stances {
-		if _, free := t.certain.Rest(place); free && !arm64.TakesCache(place, value, &t.setup.View) {
-			return t
-		}
-	}
-	return nil
+	return candidates[0], first
 }
 
 // shown is what a host shows of a register, for a finding.

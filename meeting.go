@@ -17,6 +17,7 @@ type meeting struct {
 
 	certain, possible       arm64.Offers
 	restCertain, restMaybe  [arm64.NumRegisters]uint64 // differing bits outside slots
+	vary                    [arm64.NumRegisters]uint64 // bits left to each host
 	everywhere, somewhere   arm64.Places               // registers that all, that any host has
 	view                    arm64.View                 // what was chosen
 	extra                   map[arm64.ID]uint64
@@ -30,7 +31,7 @@ type meeting struct {
 
 // newMeeting gathers the hosts' offers in the setup with that key.
 func newMeeting(captures []*Capture, key string, policy *Policy, limits *restriction) *meeting {
-	m := &meeting{policy: policy, limits: limits}
+	m := &meeting{policy: policy, limits: limits, vary: limits.vary}
 	for i, c := range captures {
 		t := newStance(c, c.Setup(key))
 		m.stances = append(m.stances, t)
@@ -52,7 +53,7 @@ func newMeeting(captures []*Capture, key string, policy *Policy, limits *restric
 // settle judges every register and builds the contract.
 func (m *meeting) settle() *BaselineResult {
 	for place := range arm64.Registers {
-		if !m.somewhere.Has(place) || leftToVMM(place) {
+		if !m.somewhere.Has(place) || leftToVMM(place) || !m.matters(place) {
 			continue
 		}
 		if !m.everywhere.Has(place) && !m.onlySomewhere(place) {
@@ -73,6 +74,29 @@ func (m *meeting) settle() *BaselineResult {
 		result.Contract = m.contract()
 	}
 	return result
+}
+
+// shownBy names the field that tells a guest that a hardware register is there;
+// where it is 0 everywhere, no guest has business with the register.
+var shownBy = map[int]string{
+	arm64.SMIDREL1: "ID_AA64PFR1_EL1.SME", arm64.GMIDEL1: "ID_AA64PFR1_EL1.MTE", arm64.CCSIDR2EL1: "ID_AA64MMFR2_EL1.CCIDX",
+	arm64.ICCCTLREL1: "ID_AA64PFR0_EL1.GIC",
+	arm64.PMCREL0:    "ID_AA64DFR0_EL1.PMUVer", arm64.PMCEID0EL0: "ID_AA64DFR0_EL1.PMUVer", arm64.PMCEID1EL0: "ID_AA64DFR0_EL1.PMUVer",
+}
+
+// matters reports whether any host tells its guests that the register is there.
+func (m *meeting) matters(place int) bool {
+	name, conditional := shownBy[place]
+	if !conditional {
+		return true
+	}
+	slot, field, err := slotNamed(name)
+	if err != nil {
+		return true
+	}
+	return slices.ContainsFunc(m.stances, func(t *stance) bool {
+		return field.Get(t.setup.View.Values[arm64.Slots[slot].Register]) != 0
+	})
 }
 
 // leftToVMM reports whether the register at place is no contract value:
@@ -147,11 +171,15 @@ func (m *meeting) settleRegister(place int) {
 	first, end := arm64.SlotsOf(place)
 	for slot := first; slot < end; slot++ {
 		_, field := arm64.Slots[slot].Describe()
-		if field.Mask()&^m.limits.vary[place] == 0 {
+		if field.Mask()&^m.vary[place] == 0 {
 			continue
 		}
 		set := m.certain.Set(slot) & m.limits.allowed[slot]
 		member, ok := isa.Choose(field, set)
+		if !ok && aarch32Register(place) && m.withoutAArch32() {
+			m.vary[place] |= field.Mask()
+			continue
+		}
 		if !ok {
 			m.add(m.slotFinding(slot))
 			continue
@@ -159,6 +187,25 @@ func (m *meeting) settleRegister(place int) {
 		value |= field.Put(0, arm64.Slots[slot].Value(member))
 	}
 	m.view.Put(place, m.withinLimits(place, value))
+}
+
+// aarch32Register reports whether the register at place describes AArch32. Where
+// no exception level runs AArch32 its value is UNKNOWN to a guest (Arm ARM,
+// DDI 0487, D24.2), and kernels differ in what they show: it may vary.
+func aarch32Register(place int) bool {
+	e, ok := arm64.ID(arm64.Registers[place].ID).Encoding()
+	return ok && e.Op0 == 3 && e.Op1 == 0 && e.CRn == 0 && 1 <= e.CRm && e.CRm <= 3
+}
+
+// withoutAArch32 reports whether no host runs AArch32 at EL0.
+func (m *meeting) withoutAArch32() bool {
+	return !slices.ContainsFunc(m.stances, func(t *stance) bool { return runsAArch32(&t.setup.View) })
+}
+
+// runsAArch32 reports whether a guest of the view may run AArch32 at EL0.
+func runsAArch32(v *arm64.View) bool {
+	field := arm64.Registers[arm64.IDAA64PFR0EL1].Field("EL0")
+	return !v.Present.Has(arm64.IDAA64PFR0EL1) || field.Get(v.Values[arm64.IDAA64PFR0EL1]) == 2
 }
 
 // withinLimits lowers the fields of a value that give a guest more than some
@@ -174,7 +221,7 @@ func (m *meeting) withinLimits(place int, value uint64) uint64 {
 		}
 		for slot := first; slot < end; slot++ {
 			_, field := arm64.Slots[slot].Describe()
-			if (least^limit)&field.Mask()&^m.limits.vary[place] == 0 {
+			if (least^limit)&field.Mask()&^m.vary[place] == 0 {
 				continue
 			}
 			chosen, _ := arm64.Slots[slot].Extract(least)
@@ -201,7 +248,7 @@ func (m *meeting) settleRest(place int) uint64 {
 	if slices.Contains(identityRegisters, place) {
 		return m.settleIdentity(place)
 	}
-	differs := m.restCertain[place] &^ m.limits.vary[place]
+	differs := m.restCertain[place] &^ m.vary[place]
 	if differs != 0 {
 		finding := Finding{
 			Verdict: No, Kind: KindFixed, Register: arm64.Registers[place].Name,
@@ -217,17 +264,17 @@ func (m *meeting) settleRest(place int) uint64 {
 		switch {
 		case arm64.Registers[place].Scope == isa.Hardware:
 			finding.Kind = KindHardware
-		case m.restMaybe[place]&^m.limits.vary[place] == 0:
+		case m.restMaybe[place]&^m.vary[place] == 0:
 			finding.Verdict, finding.Kind, finding.Who = Unknown, KindUntried, "not known"
 		default:
 			finding.Mend = m.varyMend(&finding)
 		}
 		m.add(finding)
 	}
-	rest, free := m.certain.Rest(place)
 	if arm64.Registers[place].Scope == isa.PerVCPU && differs == 0 {
-		return m.settleCaches(place, rest, free)
+		return m.settleCaches(place)
 	}
+	rest, _ := m.certain.Rest(place)
 	return rest
 }
 

@@ -3,6 +3,7 @@ package guise
 import (
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
 )
 
 // stance is what is known of what one host takes in one setup: what it
@@ -22,11 +23,36 @@ func newStance(c *Capture, s *CapturedSetup) *stance {
 		t.certain = *s.Offers
 		return t
 	}
-	// Equal writes are taken by every kernel (Linux 4.15 and later).
-	t.certain.FromView(&s.View)
-	possible := possibleOffers(&s.View)
+	t.certain = everyKernel(s)
+	possible := possibleOffers(s)
 	t.possible = &possible
 	return t
+}
+
+// everyKernel is what a host takes whatever its kernel: equal writes (Linux 4.15
+// and later), but for fields that some kernels change at a VM's first run.
+func everyKernel(s *CapturedSetup) arm64.Offers {
+	var offers arm64.Offers
+	offers.FromView(&s.View)
+	for _, derived := range kernelOffers(s) {
+		for slot := range arm64.Slots {
+			offers.PutSet(slot, offers.Set(slot)&derived.Set(slot))
+		}
+	}
+	return offers
+}
+
+// kernelOffers derives what the host would take under each kernel that is known.
+func kernelOffers(s *CapturedSetup) []arm64.Offers {
+	offers := make([]arm64.Offers, 0, len(kernel.Known))
+	for _, version := range kernel.Known {
+		profile, err := kernel.At(version)
+		if err != nil {
+			panic(err) // a version that is known has a profile
+		}
+		offers = append(offers, profile.Offers(&s.View, kernel.VM{VGIC: s.VGIC}))
+	}
+	return offers
 }
 
 // mayTake returns what the host possibly takes.
@@ -38,13 +64,14 @@ func (t *stance) mayTake() *arm64.Offers {
 }
 
 // possibleOffers is what a host could take at most, whatever its kernel: each
-// field by its order, as if it could be written, and any identity. No kernel
-// shows a guest more than its limit.
-func possibleOffers(v *arm64.View) arm64.Offers {
+// field by its order, as if it could be written, what any kernel that is known
+// takes beyond that, and any identity.
+func possibleOffers(s *CapturedSetup) arm64.Offers {
 	var offers arm64.Offers
-	offers.FromView(v)
+	offers.FromView(&s.View)
+	derived := kernelOffers(s)
 	for place := range arm64.Registers {
-		if !v.Present.Has(place) || arm64.Registers[place].Scope == isa.Hardware {
+		if !s.View.Present.Has(place) || arm64.Registers[place].Scope == isa.Hardware {
 			continue
 		}
 		if arm64.Registers[place].Whole {
@@ -53,9 +80,14 @@ func possibleOffers(v *arm64.View) arm64.Offers {
 		first, end := arm64.SlotsOf(place)
 		for slot := first; slot < end; slot++ {
 			_, field := arm64.Slots[slot].Describe()
-			if limit, known := arm64.Slots[slot].Extract(v.Values[place]); known {
-				offers.PutSet(slot, isa.Accepts(field, limit))
+			set := offers.Set(slot)
+			if limit, known := arm64.Slots[slot].Extract(s.View.Values[place]); known {
+				set |= isa.Accepts(field, limit)
 			}
+			for i := range derived {
+				set |= derived[i].Set(slot)
+			}
+			offers.PutSet(slot, set)
 		}
 	}
 	return offers
