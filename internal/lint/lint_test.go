@@ -3,6 +3,7 @@ package lint
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -56,6 +57,7 @@ func TestEveryRuleIsBroken(t *testing.T) {
 		{"tests are skipped in one place", "kvm/a_test.go", "package kvm\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) { t.Skip() }", "kvm/a_test.go:5: Skip in a test; want testenv.Missing, which fails under CI"},
 		{"tests are skipped in one place", "lab/labtest/a.go", "package labtest\n\nimport \"testing\"\n\nfunc a(b testing.TB) { b.Skipf(``) }", "lab/labtest/a.go:5: Skipf in a test; want testenv.Missing, which fails under CI"},
 		{"tests are skipped in one place", "kvm/a_test.go", "package kvm\n\nimport \"testing\"\n\nvar a = testing.Short()", "kvm/a_test.go:5: testing.Short: a test does the same each time"},
+		{"tests are skipped in one place", "kvm/a_test.go", "package kvm\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) { c.Skip(1) }", ""},
 		{"tests are skipped in one place", "kvm/a.go", "package kvm\n\nfunc a(d interface{ Skip(int) }) { d.Skip(1) }", ""},
 		{"files are short", "docs/a.md", strings.Repeat("\n", 501), "docs/a.md: 501 lines; want at most 500: split it on a seam that has a name"},
 		{"files are short", "docs/a.json", strings.Repeat("\n", 501), ""},
@@ -81,6 +83,27 @@ func TestEveryRuleIsBroken(t *testing.T) {
 				t.Errorf("there is %q, want %q", got, test.breach)
 			}
 		})
+	}
+}
+
+// TestMapOfTheHouse: CONTRIBUTING.md shows the rooms, in their order.
+func TestMapOfTheHouse(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(top, "CONTRIBUTING.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(text), "```\n")
+	block, _, _ = strings.Cut(block, "```")
+	var shown, rooms []string
+	for line := range strings.Lines(block) {
+		path, _, _ := strings.Cut(line, " ")
+		shown = append(shown, strings.TrimSuffix(path, "/"))
+	}
+	for _, room := range Rooms {
+		rooms = append(rooms, room.Path)
+	}
+	if !slices.Equal(shown, rooms) {
+		t.Errorf("CONTRIBUTING.md shows %v; the rooms are %v", shown, rooms)
 	}
 }
 

@@ -112,11 +112,10 @@ func unsafeFiles(t *Tree) (breaches []string) {
 // skips finds tests that skip themselves, or do less in a hurry.
 func skips(t *Tree) (breaches []string) {
 	for _, f := range t.Files {
-		testing := false
-		f.imports(func(_ *ast.ImportSpec, path string) { testing = testing || path == "testing" })
-		if !testing || below(f.Directory(), "internal/testenv") {
+		if f.Go == nil || below(f.Directory(), "internal/testenv") {
 			continue
 		}
+		tests := testParameters(f.Go)
 		ast.Inspect(f.Go, func(node ast.Node) bool {
 			call, ok := node.(*ast.CallExpr)
 			if !ok {
@@ -126,17 +125,49 @@ func skips(t *Tree) (breaches []string) {
 			if !ok {
 				return true
 			}
-			on, _ := selector.X.(*ast.Ident)
+			on, ok := selector.X.(*ast.Ident)
+			if !ok {
+				return true
+			}
 			switch name := selector.Sel.Name; {
-			case name == "Skip" || name == "Skipf" || name == "SkipNow":
+			case tests[on.Name] && (name == "Skip" || name == "Skipf" || name == "SkipNow"):
 				breaches = append(breaches, fmt.Sprintf("%s: %s in a test; want testenv.Missing, which fails under CI", t.at(call), name))
-			case name == "Short" && on != nil && on.Name == "testing":
+			case on.Name == "testing" && name == "Short":
 				breaches = append(breaches, fmt.Sprintf("%s: testing.Short: a test does the same each time", t.at(call)))
 			}
 			return true
 		})
 	}
 	return breaches
+}
+
+// testParameters are the names under which functions of a file are handed a
+// test: t *testing.T, b testing.TB, t *rapid.T.
+func testParameters(file *ast.File) map[string]bool {
+	names := map[string]bool{}
+	ast.Inspect(file, func(node ast.Node) bool {
+		function, ok := node.(*ast.FuncType)
+		if !ok {
+			return true
+		}
+		for _, parameter := range function.Params.List {
+			kind := parameter.Type
+			if pointer, ok := kind.(*ast.StarExpr); ok {
+				kind = pointer.X
+			}
+			selector, ok := kind.(*ast.SelectorExpr)
+			if !ok {
+				continue
+			}
+			if from, ok := selector.X.(*ast.Ident); ok && (from.Name == "testing" || from.Name == "rapid") {
+				for _, name := range parameter.Names {
+					names[name.Name] = true
+				}
+			}
+		}
+		return true
+	})
+	return names
 }
 
 // longest is the most lines of a file that people read.
