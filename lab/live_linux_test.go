@@ -80,9 +80,7 @@ func demoMemory() {
 			b[i] = 1
 		}
 		held = append(held, b)
-		if len(held) < 0 {
-			return
-		}
+		fmt.Println("holding", len(held)*16, "MiB")
 	}
 }
 

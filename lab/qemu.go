@@ -37,7 +37,7 @@ func parseQEMUVersion(text string) (version string, major int, err error) {
 
 // findQEMU finds the emulator of an architecture, new enough.
 func findQEMU(ctx context.Context, a architecture) (emulator, error) {
-	hint := fmt.Sprintf("apt-get install %s; on Debian 12 with -t bookworm-backports, or as root: guise lab setup --qemu", a.emulatorPackage)
+	hint := fmt.Sprintf("as root: apt-get install %[1]s; on Debian 12: apt-get install -t bookworm-backports %[1]s, with its backports among the package sources", a.emulatorPackage)
 	path, err := exec.LookPath(a.emulator)
 	if err != nil {
 		return emulator{}, &MissingError{ErrNoQEMU, fmt.Sprintf("%s is not installed", a.emulator), hint}

@@ -20,7 +20,7 @@ import (
 var completions = []struct{ line, want string }{
 	{"guise bas", "baseline"},
 	{"guise la", "lab"},
-	{"guise lab ", "run setup"},
+	{"guise lab ", "matrix run setup"},
 	{"guise fleet p", "pack"},
 	{"guise fleet pack --out", "--output"},
 	{"guise baseline --hi", "--hide"},

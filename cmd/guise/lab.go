@@ -15,24 +15,28 @@ import (
 
 // labCommand works with real kernels under QEMU.
 type labCommand struct {
-	Setup labSetupCommand `cmd:"" help:"Fetch and check kernels; once."`
-	Run   labRunCommand   `cmd:"" help:"Run a guise command inside a host of the lab."`
+	Setup  labSetupCommand  `cmd:"" help:"Fetch and check kernels; once."`
+	Run    labRunCommand    `cmd:"" help:"Run a guise command inside a host of the lab."`
+	Matrix labMatrixCommand `cmd:"" help:"Run a guise command on every kernel with every CPU."`
 }
 
 type labSetupCommand struct {
-	Kernels []string `required:"" placeholder:"VERSION" help:"Kernel versions, as 6.12 or 6.12.95: the newest package that matches each."`
+	Kernels []string `default:"5.10,6.1,6.12,6.18,7.2" placeholder:"VERSION" help:"Kernel versions, as 6.12 or 6.12.95: the newest package that matches each; ${default} unless given."`
 	Arch    string   `default:"arm64" enum:"arm64,ppc64le" help:"Architecture: ${enum}."`
 	Refresh bool     `help:"Look for newer packages than those already here."`
 }
 
 func (c *labSetupCommand) Run(s *session) (int, error) {
-	kernels, err := lab.Setup(s.ctx, c.Arch, c.Kernels, c.Refresh, func(line string) { fmt.Fprintln(s.stderr, line) })
+	say := func(line string) { fmt.Fprintln(s.stderr, line) }
+	kernels, err := lab.Setup(s.ctx, c.Arch, c.Kernels, c.Refresh, say)
 	if err != nil {
 		return 0, err
 	}
+	var rows [][]string
 	for i, k := range kernels {
-		fmt.Fprintf(s.stdout, "%-8s %s  %s %s (%s)\n", c.Kernels[i], k.Release, k.Packages[0].Name, k.Packages[0].Version, k.Packages[0].Suite)
+		rows = append(rows, []string{c.Kernels[i], k.Release, k.Packages[0].Name, k.Packages[0].Version, k.Packages[0].Suite})
 	}
+	columns(s.stdout, rows)
 	return statusYes, nil
 }
 
