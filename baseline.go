@@ -99,7 +99,7 @@ func (p *Policy) withIdentity(captures []*Capture) (*Policy, error) {
 // baseline is Baseline with a policy that was made ready.
 func baseline(captures []*Capture, policy *Policy, limits *restriction) *BaselineResult {
 	var best *BaselineResult
-	for _, key := range commonSetups(captures) {
+	for _, key := range commonSetups(captures, policy) {
 		result := newMeeting(captures, key, policy, limits).settle()
 		if best == nil || result.Verdict < best.Verdict {
 			best = result
@@ -115,56 +115,69 @@ func baseline(captures []*Capture, policy *Policy, limits *restriction) *Baselin
 	return best
 }
 
-// commonSetups returns the keys of the setups that every host was captured in,
-// those with the most features first.
-func commonSetups(captures []*Capture) []string {
+// commonSetups returns the keys of the setups that every host was captured in
+// and that the policy allows, those with the most features first.
+func commonSetups(captures []*Capture, policy *Policy) []string {
 	common := slices.Clone(captures[0].Setups)
+	common = slices.DeleteFunc(common, func(s CapturedSetup) bool { return !policy.allows(&s.Setup) })
 	for _, c := range captures[1:] {
 		common = slices.DeleteFunc(common, func(s CapturedSetup) bool { return c.Setup(s.Key()) == nil })
 	}
 	slices.SortFunc(common, func(a, b CapturedSetup) int {
 		return cmp.Or(
-			compareBool(a.Protected, b.Protected),
 			cmp.Compare(len(b.Features), len(a.Features)),
-			cmp.Compare(b.VGIC, a.VGIC),
 			cmp.Compare(a.Key(), b.Key()),
 		)
 	})
-	keys := make([]string, len(common))
+	var keys []string
 	for i := range common {
-		keys[i] = common[i].Key()
+		// A VM without an interrupt controller is not a lesser VM but another.
+		if common[i].VGIC == newestVGIC(common) {
+			keys = append(keys, common[i].Key())
+		}
 	}
 	return keys
 }
 
-// compareBool orders false before true.
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
+// newestVGIC returns the newest interrupt controller among setups.
+func newestVGIC(setups []CapturedSetup) int {
+	newest := 0
+	for i := range setups {
+		newest = max(newest, setups[i].VGIC)
 	}
-	return 1
+	return newest
+}
+
+// allows reports whether the policy wants VMs of a setup.
+func (p *Policy) allows(s *Setup) bool {
+	for _, feature := range p.With {
+		if !s.Has(feature) {
+			return false
+		}
+	}
+	for _, feature := range s.Features {
+		special := feature == FeatureAArch32 || feature == FeatureEL2
+		if slices.Contains(p.Without, feature) || (special && !slices.Contains(p.With, feature)) {
+			return false
+		}
+	}
+	return s.Protected == p.Protected && (s.VGIC == 0 || !p.NoVGIC)
 }
 
 // noCommonSetup is the answer where no setup was captured on every host.
 func noCommonSetup(captures []*Capture) *BaselineResult {
 	finding := Finding{
 		Verdict: Unknown, Kind: KindSetup, Register: "setup",
-		Means: "no setup was captured on every host", Mend: "guise capture on each host",
+		Means: "no setup that is allowed was captured on every host", Mend: "guise capture on each host",
 	}
 	if !slices.ContainsFunc(captures, func(c *Capture) bool { return !c.Complete }) {
 		finding.Verdict, finding.Who, finding.Mend = No, "nobody", ""
-		finding.Means = "no setup is accepted by every host"
+		finding.Means = "no setup that is allowed is accepted by every host"
 	}
-	for _, c := range captures {
-		var names string
-		for i := range c.Setups {
-			if i > 0 {
-				names += ", "
-			}
-			names += c.Setups[i].Key()
+	for _, c := range captures[:min(len(captures), 4)] {
+		names := c.Setups[0].Key()
+		if n := len(c.Setups); n > 1 {
+			names += fmt.Sprintf(" and %d more", n-1)
 		}
 		finding.Hosts = append(finding.Hosts, HostValue{Host: c.Name, Value: names})
 	}
@@ -216,7 +229,7 @@ func (m *meeting) contract() *Contract {
 	c := &Contract{Setup: m.setup(), View: m.view, Extra: m.extra, Listed: m.listed()}
 	for place := range c.Vary {
 		if c.View.Present.Has(place) {
-			c.Vary[place] = m.limits.vary[place]
+			c.Vary[place] = m.vary[place]
 			c.View.Values[place] &^= c.Vary[place]
 		}
 	}

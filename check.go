@@ -150,6 +150,13 @@ func (c *checker) slots(place int, value uint64) {
 			continue
 		}
 		limit := field.Get(c.stance.setup.View.Values[place])
+		if aarch32Register(place) && !runsAArch32(&c.contract.View) && !runsAArch32(&c.stance.setup.View) {
+			c.add(Finding{
+				Verdict: Yes, Kind: KindVaries, Register: register.Name, Field: field.Name, Wanted: valueText(field, field.Get(value)),
+				Hosts: c.host(valueText(field, limit)), Means: "UNKNOWN to a guest without AArch32",
+			})
+			continue
+		}
 		f := Finding{
 			Verdict: No, Kind: KindRefused, Register: register.Name, Field: field.Name,
 			Wanted: valueText(field, field.Get(value)), Hosts: c.host(valueText(field, limit)),
@@ -243,8 +250,11 @@ func (c *checker) vmm(vmm VMM) {
 			Verdict: Yes, Kind: KindVaries, Register: arm64.Registers[place].Name, Wanted: hexText(mask, 64),
 			Means: "may change when a VM moves; safe only with a VMM that leaves these bits to the host",
 		}
-		differs := (c.stance.setup.View.Values[place]) & mask
-		if vmm != VMMNone && differs != 0 {
+		differs := c.stance.setup.View.Values[place] & mask
+		switch {
+		case aarch32Register(place) && !runsAArch32(&c.contract.View):
+			f.Means = "UNKNOWN to a guest without AArch32"
+		case vmm != VMMNone && differs != 0:
 			f.Verdict = Unknown
 			f.Means = fmt.Sprintf("%s restores the whole register as it saved it; where hosts differ in these bits the target refuses", vmm)
 		}

@@ -11,7 +11,7 @@ var identityRegisters = []int{arm64.MIDREL1, arm64.REVIDREL1, arm64.AIDREL1}
 
 // settleIdentity judges one of MIDR_EL1, REVIDR_EL1 and AIDR_EL1.
 func (m *meeting) settleIdentity(place int) uint64 {
-	if m.limits.vary[place] != 0 {
+	if m.vary[place] != 0 {
 		return 0
 	}
 	wanted, named := m.stances[0].capture, m.policy.identity != nil

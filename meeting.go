@@ -53,7 +53,8 @@ func newMeeting(captures []*Capture, key string, policy *Policy, limits *restric
 // settle judges every register and builds the contract.
 func (m *meeting) settle() *BaselineResult {
 	for place := range arm64.Registers {
-		if !m.somewhere.Has(place) || leftToVMM(place) || !m.matters(place) {
+		agrees := m.everywhere.Has(place) && m.restCertain[place] == 0
+		if !m.somewhere.Has(place) || leftToVMM(place) || (!agrees && !m.matters(place)) {
 			continue
 		}
 		if !m.everywhere.Has(place) && !m.onlySomewhere(place) {

@@ -13,6 +13,15 @@ import (
 type Policy struct {
 	// Hide and Require name features, FEAT_SVE2.
 	Hide, Require []string
+	// With and Without choose setups: features that the VM must, and must not,
+	// be made with. A VM of another kind than the usual one, with AArch32 at
+	// EL1 or with an EL2 of its own, is only considered where With asks for it.
+	With, Without []Feature
+	// Protected asks for protected VMs.
+	Protected bool
+	// NoVGIC asks for VMs without an in-kernel interrupt controller. Without
+	// it they have one wherever every host was captured with one.
+	NoVGIC bool
 	// Vary names fields, ID_AA64MMFR2_EL1.EVT, whole registers, or "identity"
 	// for MIDR_EL1, REVIDR_EL1 and AIDR_EL1 together.
 	Vary []string

@@ -16,7 +16,7 @@ func (m *meeting) givesUp() []HostCount {
 	for i, t := range m.stances {
 		counts[i].Host = t.capture.Name
 		for place := range arm64.Registers {
-			differs := (t.setup.View.Values[place] ^ m.view.Values[place]) &^ m.limits.vary[place]
+			differs := (t.setup.View.Values[place] ^ m.view.Values[place]) &^ m.vary[place]
 			if differs == 0 || !m.everywhere.Has(place) || !m.view.Present.Has(place) {
 				continue
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -16,6 +17,10 @@ type policyFlags struct {
 	IdentityOf string   `placeholder:"HOST" help:"Give every VM the identity of this host."`
 	Hide       []string `placeholder:"FEAT" help:"Hide features."`
 	Require    []string `placeholder:"FEAT" help:"Require features."`
+	With       []string `placeholder:"FEATURE" help:"VMs are made with these: sve, pmu, pauth, mte, el2, aarch32."`
+	Without    []string `placeholder:"FEATURE" help:"VMs are made without these."`
+	Protected  bool     `help:"Protected VMs."`
+	NoVGIC     bool     `name:"no-vgic" help:"VMs without an in-kernel interrupt controller."`
 	Policy     string   `placeholder:"FILE" type:"path" help:"Rules in YAML: allow, restrict, force, require, vary."`
 }
 
@@ -31,7 +36,14 @@ type policyFile struct {
 
 // policy reads the flags and the file.
 func (f *policyFlags) policy() (*guise.Policy, error) {
-	p := &guise.Policy{Hide: f.Hide, Require: f.Require, IdentityOf: f.IdentityOf, AtLeast: map[string]uint64{}}
+	p := &guise.Policy{Hide: f.Hide, Require: f.Require, IdentityOf: f.IdentityOf, Protected: f.Protected, NoVGIC: f.NoVGIC, AtLeast: map[string]uint64{}}
+	var err error
+	if p.With, err = features("--with", f.With); err != nil {
+		return nil, err
+	}
+	if p.Without, err = features("--without", f.Without); err != nil {
+		return nil, err
+	}
 	for _, vary := range f.Vary {
 		p.Vary = append(p.Vary, guise.ParseVary(vary)...)
 	}
@@ -64,6 +76,19 @@ func (f *policyFlags) policy() (*guise.Policy, error) {
 		p.Vary = append(p.Vary, guise.ParseVary(vary)...)
 	}
 	return p, nil
+}
+
+// features reads names of vCPU features.
+func features(flag string, names []string) ([]guise.Feature, error) {
+	var found []guise.Feature
+	for _, name := range names {
+		feature := guise.Feature(name)
+		if !slices.Contains(guise.Features, feature) {
+			return nil, &inputError{fmt.Errorf("%s %s: want one of %v", flag, name, guise.Features)}
+		}
+		found = append(found, feature)
+	}
+	return found, nil
 }
 
 // baselineCommand computes a contract, or says why there is none.
