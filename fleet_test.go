@@ -58,7 +58,6 @@ var allKernels = []string{"5.10", "6.1", "6.12", "6.18", "7.2"}
 var hardwareRegisters = map[string][]uint64{
 	"DCZID_EL0":  {4, 6},
 	"CNTFRQ_EL0": {25_000_000, 62_500_000, 1_000_000_000, 1_050_000_000},
-	"GMID_EL1":   {4},
 }
 
 // fleet draws 2 to 6 hosts. Three in four fleets are alike: recent kernels, and

@@ -182,6 +182,9 @@ func aarch32(register string) bool {
 	return strings.HasPrefix(register, "MVFR") || (strings.HasPrefix(register, "ID_") && !strings.HasPrefix(register, "ID_AA64"))
 }
 
+// runsAArch32 reads ID_AA64PFR0_EL1.EL0.
+func runsAArch32(idAA64PFR0 uint64) bool { return idAA64PFR0&0xf == 2 }
+
 // takes lists which values of a field a host takes and a guest then sees.
 func (o *oracle) takes(h *oracleHost, f *oracleField) []uint64 {
 	limit := f.get(h.registers[f.register])
@@ -192,7 +195,7 @@ func (o *oracle) takes(h *oracleHost, f *oracleField) []uint64 {
 		}
 		return triedValues(f, text)
 	}
-	noAArch32 := h.registers["ID_AA64PFR0_EL1"]&0xf != 2
+	noAArch32 := !runsAArch32(h.registers["ID_AA64PFR0_EL1"])
 	if !slices.Contains(f.kernels, h.kernel) || (aarch32(f.register) && noAArch32) {
 		return []uint64{limit}
 	}
