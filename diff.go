@@ -60,6 +60,7 @@ func Diff(a, b *Capture) (*DiffResult, error) {
 			result.compare(place, from, to)
 		}
 	}
+	result.compareSetup(&from.setup.Setup, &to.setup.Setup)
 	if from.setup.Listed != nil && to.setup.Listed != nil {
 		result.ListsKnown = true
 		result.OnlyA = without(from.setup.Listed, to.setup.Listed)
@@ -135,6 +136,29 @@ func (d *DiffResult) compare(place int, a, b *stance) {
 	if rest := arm64.RestMask(place); (va^vb)&rest != 0 {
 		d.Differences = append(d.Differences, Difference{
 			Register: register.Name, A: registerText(place, va&rest), B: registerText(place, vb&rest), Who: "nobody", Means: "bits outside the fields that have sets",
+		})
+	}
+}
+
+// compareSetup adds what a setup has beside registers: IPA size and SVE vector
+// lengths.
+func (d *DiffResult) compareSetup(a, b *Setup) {
+	if a.IPABits != b.IPABits && a.IPABits != 0 && b.IPABits != 0 {
+		more := "a"
+		if b.IPABits > a.IPABits {
+			more = "b"
+		}
+		d.Differences = append(d.Differences, Difference{
+			Register: "IPA size", A: fmt.Sprint(a.IPABits), B: fmt.Sprint(b.IPABits), More: more, Who: "a VMM", Means: "how much memory a VM can have",
+		})
+	}
+	if a.VectorLengths != b.VectorLengths {
+		who := "nobody"
+		if _, ok := commonVectorLengths(a.VectorLengths, b.VectorLengths); ok {
+			who = "a VMM"
+		}
+		d.Differences = append(d.Differences, Difference{
+			Register: "SVE vector lengths", A: fmt.Sprint(vectorBits(a.VectorLengths)), B: fmt.Sprint(vectorBits(b.VectorLengths)), Who: who,
 		})
 	}
 }

@@ -25,12 +25,21 @@ func (m *meeting) settleSetup() {
 	if !m.stances[0].setup.Has(FeatureSVE) {
 		return
 	}
-	if lengths, ok := m.commonVectorLengths(); ok {
+	sets := make([]uint16, len(m.stances))
+	for i, t := range m.stances {
+		sets[i] = t.setup.VectorLengths
+	}
+	finding := Finding{Verdict: No, Kind: KindVectors, Register: "SVE vector lengths", Who: "nobody: lengths can only be cut from the top"}
+	lengths, ok := commonVectorLengths(sets...)
+	switch {
+	case slices.Contains(sets, 0):
+		finding.Verdict, finding.Who, finding.Mend = Unknown, "not known", "guise capture on the hosts"
+	case ok:
 		m.vectorLengths = lengths
 		return
 	}
-	finding := Finding{Verdict: No, Kind: KindVectors, Register: "SVE vector lengths", Who: "nobody: lengths can only be cut from the top"}
-	for _, t := range m.stances[:2] {
+	other := slices.IndexFunc(sets, func(set uint16) bool { return set != sets[0] })
+	for _, t := range []*stance{m.stances[0], m.stances[max(other, 0)]} {
 		finding.Hosts = append(finding.Hosts, HostValue{Host: t.capture.Name, Value: fmt.Sprint(vectorBits(t.setup.VectorLengths))})
 	}
 	m.add(finding)
@@ -53,16 +62,17 @@ func (m *meeting) noteMissing(ipaBits bool) {
 }
 
 // commonVectorLengths returns the largest set that every host gives when its
-// lengths are cut from the top.
-func (m *meeting) commonVectorLengths() (uint16, bool) {
+// lengths are cut from the top, the only way a VMM can choose them
+// (Documentation/virt/kvm/api.rst, KVM_REG_ARM64_SVE_VLS).
+func commonVectorLengths(sets ...uint16) (uint16, bool) {
 	for longest := 16; longest > 0; longest-- {
 		cut := uint16(1<<longest - 1)
-		set := m.stances[0].setup.VectorLengths & cut
-		if set == 0 {
+		common := sets[0] & cut
+		if common == 0 {
 			return 0, false
 		}
-		if !slices.ContainsFunc(m.stances, func(t *stance) bool { return t.setup.VectorLengths&cut != set }) {
-			return set, true
+		if !slices.ContainsFunc(sets, func(set uint16) bool { return set&cut != common }) {
+			return common, true
 		}
 	}
 	return 0, false
@@ -73,6 +83,9 @@ func (m *meeting) setup() Setup {
 	s := m.stances[0].setup.Setup
 	s.IPABits, s.VectorLengths = m.ipaBits, m.vectorLengths
 	s.Capabilities = slices.Clone(s.Capabilities)
+	for _, t := range m.stances {
+		s.Capabilities = slices.DeleteFunc(s.Capabilities, func(name string) bool { return !slices.Contains(t.setup.Capabilities, name) })
+	}
 	const identity = "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS"
 	if m.identityCapabilityNeeds && !slices.Contains(s.Capabilities, identity) {
 		s.Capabilities = append(s.Capabilities, identity)
