@@ -29,9 +29,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			fingerprints, err := filepath.Abs("../../interop/testdata/firecracker")
 			env.Setenv("FINGERPRINTS", fingerprints)
+			// For scripts that choose which other programs there are.
+			env.Setenv("GUISEBIN", filepath.SplitList(env.Getenv("PATH"))[0])
 			return err
 		},
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
 	})
 }
 
