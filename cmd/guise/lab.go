@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/guise-project/guise/lab"
+	"github.com/guise-project/guise/lab/debian"
 )
 
 // labCommand works with real kernels under QEMU.
@@ -27,6 +28,11 @@ type labSetupCommand struct {
 }
 
 func (c *labSetupCommand) Run(s *session) (int, error) {
+	for _, version := range c.Kernels {
+		if _, err := debian.ParseVersion(version); err != nil {
+			return 0, &inputError{err}
+		}
+	}
 	say := func(line string) { fmt.Fprintln(s.stderr, line) }
 	kernels, err := lab.Setup(s.ctx, c.Arch, c.Kernels, c.Refresh, say)
 	if err != nil {
@@ -51,6 +57,24 @@ type labHost struct {
 	Memory  int           `placeholder:"MIB" help:"Memory in MiB; 512 on arm64, 2048 on ppc64le unless given."`
 	CPUs    int           `name:"cpu-count" placeholder:"N" help:"Number of CPUs; 1 unless given."`
 	Limit   time.Duration `default:"2m" help:"Time limit of a host."`
+}
+
+// checkKernel refuses what can be neither a version nor an image.
+func checkKernel(kernel string) error {
+	if !strings.Contains(kernel, "/") {
+		if _, err := debian.ParseVersion(kernel); err != nil {
+			return &inputError{&hintedError{err, "the path of an image has a slash in it: ./" + kernel}}
+		}
+		return nil
+	}
+	info, err := os.Stat(kernel)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a file", kernel)
+	}
+	if err != nil {
+		return &inputError{err}
+	}
+	return nil
 }
 
 func (c *labHost) host(kernel, cpu string) lab.Host {
@@ -133,6 +157,9 @@ type labRunCommand struct {
 func (c *labRunCommand) Run(s *session) (int, error) {
 	job, err := c.job()
 	if err != nil {
+		return 0, err
+	}
+	if err := checkKernel(c.Kernel); err != nil {
 		return 0, err
 	}
 	job.Stdout, job.Stderr = s.stdout, s.stderr

@@ -46,6 +46,11 @@ func (c *labMatrixCommand) Run(s *session) (int, error) {
 	if len(job.Outputs) > 0 && c.OutputDir == "" {
 		return 0, &inputError{&hintedError{errors.New("every host would write " + strings.Join(job.Outputs, ", ") + " here"), "--output-dir DIR gives each its own directory"}}
 	}
+	for _, kernel := range c.Kernels {
+		if err := checkKernel(kernel); err != nil {
+			return 0, err
+		}
+	}
 	hosts := lab.Hosts(c.host("", ""), c.Kernels, c.CPUs)
 	started, ended, finish := s.showProgress(hosts)
 	cells := lab.Matrix(s.ctx, hosts, job, started, ended)
