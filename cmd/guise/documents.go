@@ -58,9 +58,7 @@ func catalogEntry(c *guise.Capture) catalogEntryJSON {
 	if c.Host.Emulator != "" {
 		e.Source = strings.TrimSpace(e.Source + " emulated: " + c.Host.Emulator)
 	}
-	for i := range c.Setups {
-		e.Setups = append(e.Setups, c.Setups[i].Key())
-	}
+	e.Setups = setupKeys(c)
 	if first := &c.Setups[0]; first.Offers != nil {
 		e.Takes = string(first.Accepts)
 		if first.AssumedKernel != "" {

@@ -13,9 +13,11 @@ import (
 // explainCommand names what values mean.
 type explainCommand struct {
 	What string `arg:"" help:"A host, a file, or REGISTER=VALUE."`
-	Arch string `enum:"arm64,power" default:"arm64" help:"Architecture of REGISTER: ${enum}."`
-	JSON bool   `help:"Print the answer as JSON."`
-	All  bool   `short:"a" help:"Also fields that are 0 and reserved registers."`
+	// Setup is the key of a captured setup, as "guise lint" and messages give it.
+	Setup string `placeholder:"SETUP" help:"Explain this setup of a capture, such as pmu+sve/vgic3; the first unless given."`
+	Arch  string `enum:"arm64,power" default:"arm64" help:"Architecture of REGISTER: ${enum}."`
+	JSON  bool   `help:"Print the answer as JSON."`
+	All   bool   `short:"a" help:"Also fields that are 0 and reserved registers."`
 }
 
 type fieldAnswer struct {
@@ -48,7 +50,7 @@ func (c *explainCommand) Run(s *session) (int, error) {
 		answers = []registerAnswer{answer}
 		c.All = true
 	default:
-		view, setup, err := explainHost(c.What)
+		view, setup, err := explainHost(c.What, c.Setup)
 		if err != nil {
 			return 0, err
 		}
@@ -80,7 +82,7 @@ func explainValue(name, text string) (registerAnswer, error) {
 }
 
 // explainHost reads a capture or contract and returns what its guests see.
-func explainHost(name string) (*arm64.View, *guise.CapturedSetup, error) {
+func explainHost(name, key string) (*arm64.View, *guise.CapturedSetup, error) {
 	if isContract(name) {
 		contract, err := loadContract(name)
 		if err != nil {
@@ -96,7 +98,20 @@ func explainHost(name string) (*arm64.View, *guise.CapturedSetup, error) {
 		return nil, nil, &inputError{fmt.Errorf("%s: has %d hosts; want one", name, len(captures))}
 	}
 	setup := &captures[0].Setups[0]
+	if key != "" {
+		if setup = captures[0].Setup(key); setup == nil {
+			return nil, nil, &inputError{fmt.Errorf("%s: was not captured in setup %s; it has %s", name, key, elide(setupKeys(captures[0]), 8))}
+		}
+	}
 	return &setup.View, setup, nil
+}
+
+func setupKeys(c *guise.Capture) []string {
+	keys := make([]string, len(c.Setups))
+	for i := range c.Setups {
+		keys[i] = c.Setups[i].Key()
+	}
+	return keys
 }
 
 // explainView explains every register of a view.
