@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write testdata/help.txt")
+var update = flag.Bool("update", false, "write testdata/help.txt, and the outputs that the documentation shows")
 
 // TestHelp holds the first thing a user sees. Run with -update to write it.
 func TestHelp(t *testing.T) {
