@@ -1,0 +1,210 @@
+package debian
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/guise-project/guise/internal/testenv"
+)
+
+// archive is a stand-in for the package client, in front of the real one on
+// the path: it has packages in a directory, lists more than it has, as mirrors
+// do, and notes each call.
+const archiveClient = `#!/bin/sh
+set -e
+here=$(dirname "$0")
+echo "$(basename "$0") $*" >>"$here/calls"
+while [ $# -gt 0 ]; do
+	case $1 in
+	-c) test -f "$2"; shift 2 ;;
+	-o) shift 2 ;;
+	indextargets) echo "http://mirror/debian/ Debian"; exit ;;
+	update) exit ;;
+	pkgnames) grep "^$2" "$here/names" || true; exit ;;
+	madison) cat "$here/madison"; exit ;;
+	download) cp "$here/debs/$(echo "$2" | tr = _)_arm64.deb" . || { echo "E: Failed to fetch $2  404  Not Found" >&2; exit 100; }; exit ;;
+	*) echo "E: $1?" >&2; exit 100 ;;
+	esac
+done
+`
+
+// newArchive puts the stand-in on the path, with a real package for each of the
+// kernels that exist.
+func newArchive(t *testing.T, exist ...candidate) (directory string) {
+	t.Helper()
+	dpkg := testenv.Tool(t, "dpkg", "dpkg-deb")
+	if _, err := os.Stat(keyring); err != nil {
+		testenv.Missing(t, "%v; apt-get install debian-archive-keyring", err)
+	}
+	directory = t.TempDir()
+	listed := append([]candidate{{"linux-image-6.12.118+deb13-arm64", "6.12.118-1", "trixie-security"}}, exist...)
+	var names, madison strings.Builder
+	for _, p := range listed {
+		fmt.Fprintln(&names, p.name)
+		fmt.Fprintf(&madison, "%s | %s | http://mirror/debian %s/main arm64 Packages\n", p.name, p.version, p.suite)
+	}
+	write(t, directory, "names", names.String(), 0o644)
+	write(t, directory, "madison", madison.String(), 0o644)
+	write(t, directory, "apt-get", archiveClient, 0o755)
+	write(t, directory, "apt-cache", archiveClient, 0o755)
+	for _, p := range exist {
+		root := filepath.Join(t.TempDir(), "package")
+		release := strings.TrimPrefix(p.name, "linux-image-")
+		write(t, root, "DEBIAN/control", fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: arm64\nMaintainer: nobody\nDescription: none\n", p.name, p.version), 0o644)
+		write(t, root, "boot/vmlinuz-"+release, "the kernel "+p.version, 0o644)
+		write(t, root, "usr/lib/modules/"+release+"/kernel/kvm.ko", "a module", 0o644)
+		target := filepath.Join(directory, "debs", p.name+"_"+p.version+"_arm64.deb")
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(dpkg, "--build", "--root-owner-group", root, target).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	t.Setenv("PATH", directory+":"+os.Getenv("PATH"))
+	return directory
+}
+
+func write(t *testing.T, directory, name, content string, mode os.FileMode) {
+	t.Helper()
+	path := filepath.Join(directory, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func calls(t *testing.T, archive, of string) int {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(archive, "calls"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	count := 0
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, " "+of) {
+			count++
+		}
+	}
+	return count
+}
+
+var existing = []candidate{
+	{"linux-image-6.12.95+deb12-arm64", "6.12.95-1~bpo12+1", "bookworm-backports"},
+	{"linux-image-6.12.117+deb13-arm64", "6.12.117-1", "trixie-security"},
+}
+
+// TestFetchTakesTheNewestThatIsThere: the newest that is listed is gone from
+// the mirror; the next is not the one that is listed first.
+func TestFetchTakesTheNewestThatIsThere(t *testing.T) {
+	newArchive(t, existing...)
+	directory := t.TempDir()
+	var said []string
+	kernels, err := Fetch(t.Context(), Request{
+		Directory: directory, Arch: "arm64", Flavour: "arm64", Versions: []string{"6.12", "6.12.95"},
+		Report: func(line string) { said = append(said, line) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kernels[0].Version != "6.12.117" || kernels[0].Release != "6.12.117+deb13-arm64" || kernels[1].Version != "6.12.95" {
+		t.Fatalf("got %+v", kernels)
+	}
+	if !strings.Contains(strings.Join(said, "\n"), "linux-image-6.12.118+deb13-arm64 6.12.118-1: passed over: apt-get: exit status 100: Failed to fetch") {
+		t.Errorf("nothing was said of the newest: %q", said)
+	}
+	image, err := os.ReadFile(filepath.Join(directory, kernels[0].Image))
+	if string(image) != "the kernel 6.12.117-1" || err != nil {
+		t.Errorf("the image holds %q, %v", image, err)
+	}
+	if _, err := os.Stat(filepath.Join(directory, kernels[0].Modules, "kernel/kvm.ko")); err != nil {
+		t.Error(err)
+	}
+	p := kernels[0].Packages[0]
+	if p.Suite != "trixie-security" || len(p.SHA256) != 64 || len(kernels[0].ImageSHA256) != 64 {
+		t.Errorf("the manifest has %+v", kernels[0])
+	}
+	leftovers, err := filepath.Glob(filepath.Join(directory, "new-*"))
+	if err != nil || len(leftovers) != 0 {
+		t.Errorf("left behind: %v, %v", leftovers, err)
+	}
+}
+
+func TestFetchAgain(t *testing.T) {
+	archive := newArchive(t, existing...)
+	request := Request{Directory: t.TempDir(), Arch: "arm64", Flavour: "arm64", Versions: []string{"6.12"}}
+	fetch := func() Kernel {
+		t.Helper()
+		kernels, err := Fetch(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kernels[0]
+	}
+	first := fetch()
+	before := calls(t, archive, "")
+	if fetch(); calls(t, archive, "") != before {
+		t.Error("what is here was asked of the mirror")
+	}
+	// What does not agree with its digest is fetched again.
+	write(t, request.Directory, first.Image, "something else", 0o644)
+	if again := fetch(); again.ImageSHA256 != first.ImageSHA256 || calls(t, archive, "download") != 4 {
+		t.Errorf("a damaged kernel: %+v after %d downloads", again, calls(t, archive, "download"))
+	}
+	if digest, err := Digest(filepath.Join(request.Directory, first.Image)); digest != first.ImageSHA256 || err != nil {
+		t.Errorf("it is still damaged: %v", err)
+	}
+	// Refresh asks, and keeps what is still the newest that can be had.
+	request.Refresh = true
+	downloads := calls(t, archive, "download linux-image-6.12.117")
+	if again := fetch(); again.Version != "6.12.117" || calls(t, archive, "download linux-image-6.12.117") != downloads {
+		t.Errorf("refreshed: %+v", again)
+	}
+}
+
+func TestFetchTakesTurns(t *testing.T) {
+	archive := newArchive(t, existing...)
+	request := Request{Directory: t.TempDir(), Arch: "arm64", Flavour: "arm64", Versions: []string{"6.12"}}
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if kernels, err := Fetch(t.Context(), request); err != nil || kernels[0].Version != "6.12.117" {
+				t.Errorf("%v, %v", kernels, err)
+			}
+		})
+	}
+	group.Wait()
+	if n := calls(t, archive, "download linux-image-6.12.117"); n != 1 {
+		t.Errorf("downloaded %d times", n)
+	}
+}
+
+func TestFetchSaysWhatIsNotThere(t *testing.T) {
+	newArchive(t)
+	request := Request{Directory: t.TempDir(), Arch: "arm64", Flavour: "arm64"}
+	for version, want := range map[string]string{
+		"6.99":     "kernel 6.99: no suite of Debian has one for arm64",
+		"6.12":     "kernel 6.12: none of the 1 packages could be fetched: apt-get: exit status 100: Failed to fetch",
+		"nonsense": `"nonsense" is no kernel version`,
+	} {
+		request.Versions = []string{version}
+		if k, err := Fetch(t.Context(), request); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, %v", version, k, err)
+		}
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	request.Versions = []string{"6.12"}
+	if _, err := Fetch(canceled, request); err == nil {
+		t.Error("fetched although nobody waits any more")
+	}
+}
