@@ -62,8 +62,9 @@ const (
 // Change is one entry of the log.
 type Change struct {
 	Since Span
-	// Until is set for what came by a stable update of one release and is not
-	// in the next ones; the zero value: the entry holds on.
+	// Until says since when the entry holds no longer: later versions changed
+	// their mind, or it came by a stable update that they lack. The zero value:
+	// it holds on.
 	Until    Span
 	Kind     Kind
 	Register string
@@ -98,10 +99,8 @@ var exceptions = []Change{
 	{Since: from6_12, Kind: Refuses, Register: "ID_DFR0_EL1", Fields: []string{"CopDbg"}, Set: isa.Range(0, 5)},
 	{Since: from6_12, Kind: Refuses, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(1, 2)},
 	{Since: between("6.12", "6.18"), Kind: Refuses, Register: "ID_AA64PFR0_EL1", Fields: []string{"EL0", "EL1"}, Set: isa.Only(0), Note: "tried: 6.12 takes 0, 6.18 and 7.2 do not"},
-	{Since: between("6.12", "6.18"), Kind: Takes, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Range(8, 14), Note: "tried: the field compares as signed in 6.18"},
-	{Since: between("6.12", "6.18"), Kind: Takes, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(8, 14), Note: "tried: the field compares as signed in 6.18"},
-	{Since: between("6.18", "7.2"), Kind: Refuses, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Range(8, 14), Note: "unsigned again"},
-	{Since: between("6.18", "7.2"), Kind: Refuses, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(8, 14), Note: "unsigned again"},
+	{Since: between("6.12", "6.18"), Until: between("6.18", "7.2"), Kind: Takes, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Range(8, 14), Note: "tried: the field compares as signed in 6.18"},
+	{Since: between("6.12", "6.18"), Until: between("6.18", "7.2"), Kind: Takes, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(8, 14), Note: "tried: the field compares as signed in 6.18"},
 	{Since: from6_16, Kind: Refuses, Register: "CTR_EL0", Fields: []string{"L1Ip"}, Set: isa.Range(0, 1)},
 
 	{Since: from6_12, Kind: ClearedWithoutVGIC, Register: "ID_AA64PFR0_EL1", Fields: []string{"GIC"}, Note: "tried on 6.12 and 7.2"},

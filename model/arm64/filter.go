@@ -17,10 +17,6 @@ const (
 // firstFilter is the first version with KVM_ARM_VM_SMCCC_FILTER.
 var firstFilter = kernel.Version{Major: 6, Minor: 4}
 
-// firstFilterChecksNone is the first version known to refuse a range of no
-// functions by itself.
-var firstFilterChecksNone = kernel.Version{Major: 7, Minor: 2}
-
 // filterRange is what happens to the functions from first to last.
 type filterRange struct {
 	first, last uint32
@@ -44,13 +40,9 @@ func (m *VM) Filter(base, count uint32, action uint8) error {
 func (m *VM) installFilter(base, count uint32, action uint8) syscall.Errno {
 	version := m.host.profile.Version
 	last := base + count - 1
-	wraps := last < base
 	switch {
-	case version.Compare(firstFilter) < 0:
-		return errnoNoDeviceAttr
-	case action >= filterActions:
-		return syscall.EINVAL
-	case count == 0 && version.Compare(firstFilterChecksNone) >= 0, wraps:
+	case version.Compare(firstFilter) < 0, action >= filterActions,
+		count == 0, last < base: // none, or beyond the last function
 		return syscall.EINVAL
 	case m.ran:
 		return syscall.EBUSY

@@ -2,11 +2,190 @@ package arm64
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"syscall"
 
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
 	"github.com/guise-project/guise/probe"
+	"github.com/guise-project/guise/vm"
 )
 
+// Answer is what comes of a guest's read of a system register.
+type Answer uint8
+
+const (
+	// NotModelled: the model does not say.
+	NotModelled Answer = iota
+	// Value: the read gives a value.
+	Value
+	// Undefined: the guest takes an exception as for an UNDEFINED instruction.
+	Undefined
+	// Trapped: the guest takes an exception of EC 0x18, with a syndrome that
+	// describes the access (FEAT_IDST).
+	Trapped
+)
+
+// firstIDST is the first version that answers reads of feature registers that a
+// VM does not have as FEAT_IDST says, firstTID1 the first known to trap
+// REVIDR_EL1, AIDR_EL1 and SMIDR_EL1.
+var (
+	firstIDST = kernel.Version{Major: 7}
+	firstTID1 = kernel.Version{Major: 6, Minor: 16}
+)
+
+// Read is what a guest on the vCPU gets from MRS of a register in the feature ID
+// space, at EL1. It does not allocate.
+func (m *VM) Read(vcpu int, e arm64.Encoding) (uint64, Answer) {
+	c := &m.vcpus[vcpu]
+	if !e.InFeatureSpace() {
+		return 0, NotModelled
+	}
+	switch e {
+	case regCCSIDR:
+		return m.readCCSIDR(c)
+	case regCTR:
+		return m.readCTR(), Value
+	case regDCZID:
+		return m.host.machine.CPUs[0].Registers[arm64.DCZIDEL0], Value
+	case regGMID, regSMIDR, regCCSIDR2:
+		return m.readOptional(e)
+	}
+	place, class := m.place(e.ID())
+	switch class {
+	case classFeature, classIdentity:
+		return m.values[place], Value
+	case classMPIDR:
+		return c.mpidr, Value
+	case classCLIDR:
+		return c.clidr, Value
+	}
+	// No register: the CPU itself answers, and KVM never sees it.
+	return 0, m.host.unallocated()
+}
+
+var (
+	regCCSIDR  = arm64.Encoding{Op0: 3, Op1: 1, CRn: 0, CRm: 0, Op2: 0}
+	regCCSIDR2 = arm64.Encoding{Op0: 3, Op1: 1, CRn: 0, CRm: 0, Op2: 2}
+	regGMID    = arm64.Encoding{Op0: 3, Op1: 1, CRn: 0, CRm: 0, Op2: 4}
+	regSMIDR   = arm64.Encoding{Op0: 3, Op1: 1, CRn: 0, CRm: 0, Op2: 6}
+	regCSSELR  = arm64.Encoding{Op0: 3, Op1: 2, CRn: 0, CRm: 0, Op2: 0}
+	regCTR     = arm64.Encoding{Op0: 3, Op1: 3, CRn: 0, CRm: 0, Op2: 1}
+	regDCZID   = arm64.Encoding{Op0: 3, Op1: 3, CRn: 0, CRm: 0, Op2: 7}
+)
+
+// unallocated is how the CPU answers an encoding that nobody allocated.
+func (h *Host) unallocated() Answer {
+	if h.machine.CPUs[0].field(arm64.IDAA64MMFR2EL1, "IDS") != 0 {
+		return Trapped
+	}
+	return Undefined
+}
+
+// hidden is how KVM answers a trapped read of a register that the VM has not.
+func (m *VM) hidden() Answer {
+	ids := arm64.Registers[arm64.IDAA64MMFR2EL1].Field("IDS").Get(m.values[arm64.IDAA64MMFR2EL1])
+	if m.host.profile.Version.Compare(firstIDST) >= 0 && ids != 0 {
+		return Trapped
+	}
+	return Undefined
+}
+
+// firstTID2 is the first version known to trap reads of cache registers, but for
+// CTR_EL0 where it need not.
+var firstTID2 = kernel.Version{Major: 6, Minor: 12}
+
+// readCTR reads CTR_EL0: from the VM, or where KVM does not trap it, from the
+// CPU. With FEAT_EVT (HCR_EL2.TID4) it need not as long as the VM's is the
+// host's.
+func (m *VM) readCTR() uint64 {
+	hosts := m.host.hardware.Values[arm64.CTREL0]
+	evt := m.host.has(arm64.IDAA64MMFR2EL1, "EVT")
+	if m.host.profile.Version.Compare(firstTID2) < 0 || (evt && m.values[arm64.CTREL0] == hosts) {
+		return m.host.machine.CPUs[0].Registers[arm64.CTREL0]
+	}
+	return m.values[arm64.CTREL0]
+}
+
+// readCCSIDR reads the cache that CSSELR_EL1 selects.
+func (m *VM) readCCSIDR(c *vcpu) (uint64, Answer) {
+	level := c.csselr & 15
+	if level >= cacheLevels {
+		return 0, NotModelled
+	}
+	return c.ccsidr[level], Value
+}
+
+// readOptional reads a register that only some CPUs have.
+func (m *VM) readOptional(e arm64.Encoding) (uint64, Answer) {
+	return 0, NotModelled
+}
+
+// Write is what comes of MSR at EL1, of a register in the feature ID space or of
+// CSSELR_EL1. It does not allocate.
+func (m *VM) Write(vcpu int, e arm64.Encoding, value uint64) Answer {
+	switch {
+	case e == regCSSELR:
+		m.vcpus[vcpu].csselr = value
+		return Value
+	case e.InFeatureSpace():
+		return Undefined
+	}
+	return NotModelled
+}
+
+// Run evaluates a probe program. Operations that the model does not know are
+// recorded as not run.
 func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.Trace, error) {
-	return nil, errors.New("todo")
+	c, err := m.vcpuAt(vcpu)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if m.kvm.EL2 || m.kvm.AArch32 {
+		return nil, fmt.Errorf("%s: guests at EL2 or in AArch32: %w", m.host, vm.ErrNotSupported)
+	}
+	if m.kvm.SVE {
+		c.finalised = true
+	}
+	m.firstRun()
+	trace := probe.NewTrace(program)
+	for i := range program.Ops {
+		op, record := &program.Ops[i], &trace.Records[i]
+		switch op.Kind {
+		case probe.MRS:
+			value, answer := m.Read(vcpu, op.Register)
+			m.record(record, answer, probe.SystemAccess{Register: op.Register, Read: true})
+			record.Values[0] = value
+			if answer == Value {
+				record.Count = 1
+			}
+		case probe.MSR:
+			answer := m.Write(vcpu, op.Register, op.Value)
+			m.record(record, answer, probe.SystemAccess{Register: op.Register})
+		case probe.HVC, probe.SMC:
+			r, served := m.call(op.Kind, &op.Args)
+			if !served {
+				return trace, refusedCall("KVM_RUN", fmt.Sprintf("%s %s: left for userspace", op.Kind, op.Name), syscall.EIO)
+			}
+			record.Outcome, record.Values, record.Count = probe.Completed, r, len(r)
+		}
+	}
+	return trace, nil
+}
+
+// undefined is the syndrome of an UNDEFINED A64 instruction.
+const undefined = 1 << 25
+
+func (m *VM) record(r *probe.Record, answer Answer, access probe.SystemAccess) {
+	switch answer {
+	case Value:
+		r.Outcome = probe.Completed
+	case Undefined:
+		r.Outcome, r.Syndrome = probe.Exception, undefined
+	case Trapped:
+		r.Outcome, r.Syndrome = probe.Exception, probe.EncodeSystemAccess(access)
+	}
 }

@@ -8,10 +8,6 @@ import (
 	"github.com/guise-project/guise/kernel"
 )
 
-// errnoNoDeviceAttr is what KVM_SET_DEVICE_ATTR on a VM answers where no version
-// of KVM/arm64 knew an attribute yet: the ioctl is unknown.
-const errnoNoDeviceAttr = syscall.ENOTTY
-
 // firstMasks is the first version with KVM_ARM_GET_REG_WRITABLE_MASKS.
 var firstMasks = kernel.Version{Major: 6, Minor: 7}
 

@@ -196,7 +196,7 @@ func (m *VM) setCCSIDR(c *vcpu, level int, value uint64) syscall.Errno {
 		}
 		return 0
 	}
-	if value>>28 != 0 || value&7 < m.view.Values[arm64.CCSIDREL1Level0+level]&7 {
+	if value&7 < m.view.Values[arm64.CCSIDREL1Level0+level]&7 {
 		return syscall.EINVAL
 	}
 	c.ccsidr[level] = value

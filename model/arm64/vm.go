@@ -64,7 +64,7 @@ func newVM(h *Host, kvm kernel.VM, identity bool, vcpus int) *VM {
 	}
 	for i := range m.vcpus {
 		c := &m.vcpus[i]
-		c.mpidr = mpidr(i)
+		c.mpidr, c.csselr = mpidr(i), unknown
 		c.clidr = m.view.Values[arm64.CLIDREL1]
 		for level := range c.ccsidr {
 			c.ccsidr[level] = m.view.Values[arm64.CCSIDREL1Level0+level]
@@ -75,6 +75,10 @@ func newVM(h *Host, kvm kernel.VM, identity bool, vcpus int) *VM {
 	}
 	return m
 }
+
+// unknown is what KVM gives registers that are UNKNOWN after a reset (Linux,
+// arch/arm64/kvm/sys_regs.h, reset_unknown).
+const unknown = 0x1de7_ec7e_dbad_c0de
 
 // mpidr is the MPIDR_EL1 of a vCPU by its number: 16 to a cluster, for the sake
 // of GICv3's target lists (Linux, arch/arm64/kvm/sys_regs.c, reset_mpidr).
@@ -178,19 +182,16 @@ func (m *VM) lists(l *kernel.Listing, id arm64.ID) bool {
 	return true
 }
 
-// RunNothing enters and leaves a vCPU (immediate_exit).
+// RunNothing enters and leaves a vCPU (immediate_exit). SVE is finalised first
+// where that was not done.
 func (m *VM) RunNothing(vcpu int) error {
 	c, err := m.vcpuAt(vcpu)
 	if err != nil {
 		return err
 	}
-	errno := syscall.EINTR
-	if m.kvm.SVE && !c.finalised {
-		errno = syscall.EPERM
-	} else {
-		m.firstRun()
-	}
-	return refusedCall("KVM_RUN", fmt.Sprintf("vCPU %d", vcpu), errno)
+	c.finalised = c.finalised || m.kvm.SVE
+	m.firstRun()
+	return refusedCall("KVM_RUN", fmt.Sprintf("vCPU %d", vcpu), syscall.EINTR)
 }
 
 // firstRun does what KVM does on the way into the first KVM_RUN of a VM.
@@ -254,13 +255,16 @@ func (m *VM) Reinit(vcpu int, features []guise.Feature) error {
 	wanted := kernelVM(&setup)
 	wanted.VGIC, wanted.MTE = m.kvm.VGIC, m.kvm.MTE
 	errno := m.host.initErrno(wanted)
-	if errno == 0 && wanted != m.kvm {
+	if wanted != m.kvm && (errno == 0 || m.host.profile.Version.Compare(firstPerVM) < 0) {
 		errno = syscall.EINVAL
 	}
 	if errno != 0 {
 		return refusedCall("KVM_ARM_VCPU_INIT", fmt.Sprintf("vCPU %d", vcpu), errno)
 	}
-	c.csselr, c.others = 0, nil
+	c.csselr, c.others = unknown, nil
+	if m.host.profile.Version.Compare(firstKeptMPIDR) < 0 {
+		c.mpidr = mpidr(vcpu)
+	}
 	return nil
 }
 
@@ -282,6 +286,14 @@ func (m *VM) Finalize(vcpu int) error {
 	}
 	return refusedCall("KVM_ARM_VCPU_FINALIZE", fmt.Sprintf("vCPU %d", vcpu), errno)
 }
+
+// firstPerVM is the first version known whose vCPU features are the VM's and
+// checked before they are compared, firstKeptMPIDR the first known in which a
+// further initialisation leaves MPIDR_EL1 alone.
+var (
+	firstPerVM     = kernel.Version{Major: 6, Minor: 12}
+	firstKeptMPIDR = kernel.Version{Major: 6, Minor: 1}
+)
 
 // Close drops the VM.
 func (m *VM) Close() error {

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	model "github.com/guise-project/guise/model/arm64"
+	"github.com/guise-project/guise/scenario/difftest"
+)
+
+// modelCompareCommand puts this machine's KVM beside the reference model.
+type modelCompareCommand struct {
+	As         string `required:"" placeholder:"VERSION/CPU" help:"The model host this machine is: 6.12/neoverse-v1. Kernel parameters follow after commas."`
+	Seed       uint64 `help:"Seed of random choices; 0 draws one. It is printed."`
+	Operations int    `default:"10000" help:"Random operations; negative for none."`
+	Device     string `default:"/dev/kvm" help:"KVM's device."`
+	JSON       bool   `name:"json" help:"Print the report as JSON."`
+	Quiet      bool   `short:"q" help:"Do not say what is being compared."`
+}
+
+func (c *modelCompareCommand) Run(s *session) (int, error) {
+	reference, err := model.Open(c.As)
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	host, err := openKVM(c.Device)
+	if err != nil {
+		return 0, err
+	}
+	defer host.Close()
+	if c.Seed == 0 {
+		c.Seed = rand.Uint64()
+	}
+	options := difftest.Options{Seed: c.Seed, Operations: c.Operations}
+	if !c.Quiet {
+		options.Progress = func(what string) { fmt.Fprintln(s.stderr, what) }
+	}
+	report, err := difftest.Run(s.ctx, host, reference, options)
+	if printErr := c.print(s, report); printErr != nil {
+		err = errors.Join(err, printErr)
+	}
+	switch {
+	case err != nil:
+		return 0, err
+	case report.Differing > 0:
+		return statusNo, nil
+	}
+	return statusYes, nil
+}
+
+func (c *modelCompareCommand) print(s *session, r *difftest.Report) error {
+	if c.JSON {
+		data, err := json.Marshal(r, json.Deterministic(true), jsontext.WithIndent("  "))
+		if err != nil {
+			return err
+		}
+		_, err = s.stdout.Write(append(data, '\n'))
+		return err
+	}
+	verdict := "same"
+	if r.Differing > 0 {
+		verdict = "differs"
+	}
+	var parts []string
+	for _, suite := range difftest.AllSuites {
+		if n := r.Comparisons[suite]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", suite, n))
+		}
+	}
+	fmt.Fprintf(s.stdout, "%-8s %s and %s: %d of %d results differ (%s; %d guest operations not modelled; seed %d)\n",
+		verdict, r.Kernel, r.Model, r.Differing, r.Total(), strings.Join(parts, ", "), r.NotModelled, r.Seed)
+	for _, d := range r.Disagreements {
+		fmt.Fprintf(s.stdout, "\n# %s, setup %s: the kernel: %s; the model: %s\n%s\n", d.Suite, d.Setup, d.Kernel, d.Model, d.Scenario)
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package difftest
+
+import (
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/probe"
+	"github.com/guise-project/guise/scenario"
+)
+
+// guest has guests look: at VMs as they were made, and at VMs in which every
+// field was lowered as far as it goes.
+func (d *differ) guest(setups []guise.Setup) error {
+	for _, setup := range setups {
+		if !runnable(&setup) {
+			continue
+		}
+		d.progress("guests of %s", setup.Name())
+		for _, program := range programs() {
+			if err := d.guestAfter(setup, nil, program); err != nil {
+				return err
+			}
+		}
+		lowest, err := d.lowest(setup)
+		if err != nil {
+			return err
+		}
+		for _, program := range []*probe.Program{probe.FeatureSpace(), probe.Hardware(), probe.Instructions()} {
+			if err := d.guestAfter(setup, lowest, program); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lowest finds writes that lower every field of the feature registers to the
+// least that the kernel takes and shows.
+func (d *differ) lowest(setup guise.Setup) ([]scenario.Step, error) {
+	machine, err := d.kernel.NewVM(d.ctx, setup, 1)
+	if err != nil {
+		return nil, nil // compared elsewhere
+	}
+	defer machine.Close()
+	var steps []scenario.Step
+	for _, place := range registers() {
+		e, system := id(place).Encoding()
+		if !system || e.Op1 != 0 || e.CRm == 0 {
+			continue
+		}
+		value, err := machine.Get(0, id(place))
+		if err != nil {
+			continue
+		}
+		changed := false
+		for i := range arm64.Registers[place].Fields {
+			field := &arm64.Registers[place].Fields[i]
+			if field.Width > 4 || field.Get(value) == 0 {
+				continue
+			}
+			for v := range field.Get(value) {
+				if machine.Set(0, id(place), field.Put(value, v)) == nil {
+					value, changed = field.Put(value, v), true
+					break
+				}
+			}
+		}
+		if changed {
+			steps = append(steps, set(place, value))
+		}
+	}
+	return steps, nil
+}
