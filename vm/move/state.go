@@ -255,8 +255,9 @@ type Arrival struct {
 	// nothing looked.
 	Contract []vm.Refusal
 	Refused  []Refusal
-	// Left are registers that were 0 and that the host does not have: there is
-	// nothing to lose.
+	// Left are registers that the host does not have and nobody misses: those
+	// that the contract does not list, as some of its hosts do not have them,
+	// and those that were 0.
 	Left []arm64.ID
 	// Differences are what did not survive; none where the move succeeded.
 	Differences []Difference
@@ -288,6 +289,11 @@ func Restore(ctx context.Context, host vm.Host, state *State) (_ *Arrival, err e
 	var refused *vm.ApplyError
 	if errors.As(err, &refused) {
 		arrival.Contract = refused.Refusals
+		return arrival, nil
+	}
+	var lacking *vm.CallError
+	if errors.As(err, &lacking) && lacking.Lacking {
+		arrival.Contract = []vm.Refusal{{Register: "setup", Errno: lacking.Errno, Hint: lacking.Hint}}
 		return arrival, nil
 	}
 	if err != nil {
@@ -383,7 +389,9 @@ func (j *journey) missing(arrival *Arrival, vcpu int, register Register) error {
 	err := j.machine.GetWide(vcpu, register.ID, make([]byte, len(register.Value)))
 	place, ok := arm64.PlaceOf(register.ID)
 	if ok && vm.KeepsOwn(place) && errors.Is(err, syscall.ENOENT) {
-		arrival.Left = append(arrival.Left, register.ID)
+		if vcpu == 0 {
+			arrival.Left = append(arrival.Left, register.ID)
+		}
 		return nil
 	}
 	return j.judge(arrival, vcpu, register, err)
@@ -395,7 +403,7 @@ func (j *journey) judge(arrival *Arrival, vcpu int, register Register, err error
 	if !errors.As(err, &refused) {
 		return err
 	}
-	if refused.Errno == syscall.ENOENT && !slices.ContainsFunc(register.Value, func(b byte) bool { return b != 0 }) {
+	if refused.Errno == syscall.ENOENT && (j.unlisted(register.ID) || !slices.ContainsFunc(register.Value, func(b byte) bool { return b != 0 })) {
 		if vcpu == 0 {
 			arrival.Left = append(arrival.Left, register.ID)
 		}
@@ -403,6 +411,16 @@ func (j *journey) judge(arrival *Arrival, vcpu int, register Register, err error
 	}
 	arrival.Refused = append(arrival.Refused, Refusal{vcpu, register.ID, refused.Name, register.Value, refused.Errno})
 	return nil
+}
+
+// unlisted reports whether the contract is known not to list a register. What
+// such a register holds is of no use to a guest: 6.12 lists PIR_EL1 whether or
+// not the vCPU has it, and it then holds what KVM resets registers to that the
+// architecture leaves unknown.
+func (j *journey) unlisted(id arm64.ID) bool {
+	listed := j.state.Contract.Listed
+	_, found := slices.BinarySearch(listed, id)
+	return listed != nil && !found
 }
 
 // arrive runs every vCPU to its end and compares.
