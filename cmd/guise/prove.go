@@ -79,11 +79,7 @@ func (c *proveCommand) input() (*guise.Contract, vm.ProveOptions, error) {
 		options.Setup = setup
 		return nil, options, err
 	}
-	data, err := os.ReadFile(c.Contract)
-	if err != nil {
-		return nil, options, err
-	}
-	contract, err := guise.ReadContract(c.Contract, data)
+	contract, err := loadContract(c.Contract)
 	return contract, options, err
 }
 

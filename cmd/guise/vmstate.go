@@ -1,0 +1,178 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/kvmabi"
+	"github.com/guise-project/guise/lab/guest"
+	"github.com/guise-project/guise/vm/move"
+)
+
+// vmCommand is the two halves of a move.
+type vmCommand struct {
+	Save    vmSaveCommand    `cmd:"" help:"Make a VM under a contract, give it live state, and write it to a file."`
+	Restore vmRestoreCommand `cmd:"" help:"Make the VM of a file again, run it on, and have its guest compare."`
+}
+
+type vmSaveCommand struct {
+	Contract string   `arg:"" placeholder:"CONTRACT" help:"Contract of the VM."`
+	Output   string   `short:"o" required:"" placeholder:"FILE" help:"Where to write the VM's state."`
+	VCPUs    int      `name:"vcpus" default:"2" help:"How many vCPUs the VM has."`
+	Filter   []string `placeholder:"BASE:COUNT:ACTION" help:"Install an SMCCC filter: handle, deny or forward."`
+	Device   string   `default:"/dev/kvm" help:"KVM's device."`
+}
+
+func (c *vmSaveCommand) Run(s *session) (int, error) {
+	options := move.SaveOptions{VCPUs: c.VCPUs}
+	if c.VCPUs < 1 || c.VCPUs > 8 {
+		return 0, &inputError{fmt.Errorf("--vcpus %d: want 1 to 8", c.VCPUs)}
+	}
+	for _, text := range c.Filter {
+		filter, err := parseFilter(text)
+		if err != nil {
+			return 0, &inputError{err}
+		}
+		options.Filters = append(options.Filters, filter)
+	}
+	contract, err := loadContract(c.Contract)
+	if err != nil {
+		return 0, err
+	}
+	host, err := openKVM(c.Device)
+	if err != nil {
+		return 0, err
+	}
+	defer host.Close()
+	state, err := move.Save(s.ctx, host, contract, options)
+	if err != nil {
+		return 0, hinted(err)
+	}
+	state.Made = guise.Occasion{At: time.Now().UTC().Format(time.RFC3339), By: "guise " + versionText()}
+	state.Host.Emulator = os.Getenv(guest.HostVariable)
+	document, err := state.Marshal()
+	if err != nil {
+		return 0, err
+	}
+	if err := writeWhole(c.Output, document, fs.FileMode(0o600)); err != nil {
+		return 0, err
+	}
+	fmt.Fprintf(s.stderr, "guise: %d vCPUs with %d registers: %s\n", len(state.VCPUs), len(state.VCPUs[0].Registers), c.Output)
+	return statusYes, nil
+}
+
+// filterActions are the words for what a filter does with a call.
+var filterActions = map[string]uint8{
+	"handle": kvmabi.FilterHandle, "deny": kvmabi.FilterDeny, "forward": kvmabi.FilterForwardToUser,
+}
+
+// parseFilter reads BASE:COUNT:ACTION.
+func parseFilter(text string) (move.Filter, error) {
+	parts := strings.Split(text, ":")
+	if len(parts) != 3 {
+		return move.Filter{}, fmt.Errorf("--filter %s: want BASE:COUNT:ACTION, as 0x86000001:1:deny", text)
+	}
+	base, err := strconv.ParseUint(parts[0], 0, 32)
+	if err != nil {
+		return move.Filter{}, fmt.Errorf("--filter %s: %s is no function identifier", text, parts[0])
+	}
+	count, err := strconv.ParseUint(parts[1], 0, 32)
+	if err != nil || count == 0 {
+		return move.Filter{}, fmt.Errorf("--filter %s: %s is no number of functions", text, parts[1])
+	}
+	action, ok := filterActions[parts[2]]
+	if !ok {
+		return move.Filter{}, fmt.Errorf("--filter %s: %s: want handle, deny or forward", text, parts[2])
+	}
+	return move.Filter{Base: uint32(base), Count: uint32(count), Action: action}, nil
+}
+
+type vmRestoreCommand struct {
+	State  string `arg:"" placeholder:"FILE" help:"What guise vm save wrote."`
+	Output string `short:"o" placeholder:"FILE" help:"Leave a document of what became of the VM."`
+	JSON   bool   `name:"json" help:"Print that document."`
+	Device string `default:"/dev/kvm" help:"KVM's device."`
+}
+
+func (c *vmRestoreCommand) Run(s *session) (int, error) {
+	data, err := readDocument(c.State)
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	state, err := move.ReadState(c.State, data)
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	host, err := openKVM(c.Device)
+	if err != nil {
+		return 0, err
+	}
+	defer host.Close()
+	arrival, err := move.Restore(s.ctx, host, state)
+	if err != nil {
+		return 0, hinted(err)
+	}
+	arrival.Host.Emulator = os.Getenv(guest.HostVariable)
+	document, err := arrival.Marshal()
+	if err != nil {
+		return 0, err
+	}
+	if c.Output != "" {
+		if err := writeWhole(c.Output, document, fs.FileMode(0o644)); err != nil {
+			return 0, err
+		}
+	}
+	if c.JSON {
+		_, err = s.stdout.Write(document)
+	} else {
+		err = printArrival(s.stdout, state, arrival)
+	}
+	if arrival.Arrived() {
+		return statusYes, err
+	}
+	return statusNo, err
+}
+
+// printArrival says what became of a VM.
+func printArrival(w io.Writer, state *move.State, arrival *move.Arrival) error {
+	way := fmt.Sprintf("Linux %s to Linux %s", state.Host.Kernel, arrival.Host.Kernel)
+	switch {
+	case arrival.Arrived():
+		fmt.Fprintf(w, "yes  the VM moved from %s, and its guest missed nothing\n", way)
+	case arrival.Looked > 0:
+		fmt.Fprintf(w, "no   the VM moved from %s, and its guest missed what it had\n\n", way)
+	default:
+		fmt.Fprintf(w, "no   the VM could not be moved from %s\n\n", way)
+	}
+	hints := map[string]bool{}
+	for i := range arrival.Contract {
+		r := &arrival.Contract[i]
+		fmt.Fprintf(w, "  %s\n", r)
+		hints[r.Hint] = r.Hint != ""
+	}
+	for _, r := range arrival.Refused {
+		fmt.Fprintf(w, "  vCPU %d: %s = %x: %v\n", r.VCPU, r.Name, r.Value, r.Errno)
+	}
+	for i := range arrival.Differences {
+		fmt.Fprintf(w, "  %s\n", &arrival.Differences[i])
+	}
+	if len(arrival.Left) > 0 {
+		names := make([]string, len(arrival.Left))
+		for i, id := range arrival.Left {
+			names[i] = id.String()
+		}
+		fmt.Fprintf(w, "\nleft behind, as the new host has no such register: %s\n", strings.Join(names, ", "))
+	}
+	for hint, say := range hints {
+		if say {
+			fmt.Fprintf(w, "hint: %s\n", hint)
+		}
+	}
+	return nil
+}
