@@ -1,7 +1,6 @@
 package guise
 
 import (
-	"bytes"
 	"maps"
 	"slices"
 	"sync"
@@ -106,9 +105,9 @@ func (r *documentReader) hostCPU() (cpu HostCPU) {
 	r.object("cpu", func(key []byte) {
 		switch string(key) {
 		case "midr":
-			cpu.MIDR = r.hexadecimal([]byte("midr"), 64)
+			cpu.MIDR = r.hexadecimal("midr", 64)
 		case "revidr":
-			cpu.REVIDR = r.hexadecimal([]byte("revidr"), 64)
+			cpu.REVIDR = r.hexadecimal("revidr", 64)
 		case "count":
 			cpu.Count = r.integer("count", 1<<16)
 		default:
@@ -126,7 +125,8 @@ func (r *documentReader) capturedSetup(c *Capture) {
 	if !first {
 		s = inherit(&c.Setups[0])
 	}
-	accepts := &acceptReader{}
+	accepts := &r.accepts
+	accepts.reset()
 	r.object("setup", func(key []byte) {
 		switch string(key) {
 		case "registers":
@@ -148,14 +148,15 @@ func (r *documentReader) capturedSetup(c *Capture) {
 			})
 		case "accepts":
 			accepts.present = true
-			r.object("accepts", func(register []byte) { r.acceptedFields(accepts, register) })
+			var find arm64.Finder
+			r.object("accepts", func(register []byte) { r.acceptedFields(accepts, &find, register) })
 		case "basis":
 			r.basis(&s)
 		case "masks":
 			s.Masks = map[arm64.ID]uint64{}
 			r.object("masks", func(name []byte) { r.mask(&s, name) })
 		case "maskRanges":
-			s.MaskRanges = r.hexadecimal(key, 64)
+			s.MaskRanges = r.hexadecimal("maskRanges", 64)
 		default:
 			r.setupMember(&s.Setup, key)
 		}
@@ -165,7 +166,7 @@ func (r *documentReader) capturedSetup(c *Capture) {
 	}
 	slices.Sort(s.Listed)
 	if accepts.present {
-		s.Offers = accepts.offers(&s.View)
+		s.Offers = r.offers(&s.View)
 		if s.Accepts == "" {
 			s.Accepts = Tried
 		}
@@ -192,10 +193,16 @@ func inherit(first *CapturedSetup) CapturedSetup {
 
 // registers reads the register map of a setup.
 func (r *documentReader) registers(s *CapturedSetup) {
+	var find arm64.Finder
+	var seen arm64.Places
 	r.object("registers", func(name []byte) {
-		if place, ok := arm64.PlaceBytes(name); ok && !firmwareRegister(place) {
+		if place, ok := find.Place(name); ok && !firmwareRegister(place) {
+			if seen.Has(place) {
+				r.fail("registers: %s stands here twice, by two names", arm64.Registers[place].Name)
+			}
+			seen.Add(place)
 			register := &arm64.Registers[place]
-			s.View.Put(place, r.hexadecimal([]byte(register.Name), int(register.Bits)))
+			s.View.Put(place, r.hexadecimal(register.Name, int(register.Bits)))
 			return
 		}
 		encoding, err := arm64.ParseEncoding(string(name))
@@ -206,7 +213,7 @@ func (r *documentReader) registers(s *CapturedSetup) {
 		if s.Extra == nil {
 			s.Extra = map[arm64.ID]uint64{}
 		}
-		s.Extra[encoding.ID()] = r.hexadecimal([]byte(encoding.String()), 64)
+		s.Extra[encoding.ID()] = r.hexadecimal("registers", 64)
 	})
 }
 
@@ -218,7 +225,7 @@ func (r *documentReader) firmware(v *arm64.View) {
 			r.fail("firmware: %q is not a firmware register of KVM", name)
 			return
 		}
-		v.Put(place, r.hexadecimal([]byte(arm64.Registers[place].Name), 64))
+		v.Put(place, r.hexadecimal(arm64.Registers[place].Name, 64))
 	})
 }
 
@@ -245,7 +252,7 @@ func (r *documentReader) absent(s *CapturedSetup) {
 
 // registerID reads a KVM register id.
 func (r *documentReader) registerID() arm64.ID {
-	return arm64.ID(r.hexadecimal([]byte("listed"), 64))
+	return arm64.ID(r.hexadecimal("listed", 64))
 }
 
 func (r *documentReader) checkSorted(ids []arm64.ID) {
@@ -259,7 +266,7 @@ func (r *documentReader) checkSorted(ids []arm64.ID) {
 func (r *documentReader) mask(s *CapturedSetup, name []byte) {
 	place, ok := arm64.PlaceBytes(name)
 	if ok {
-		s.Masks[arm64.ID(arm64.Registers[place].ID)] = r.hexadecimal(bytes.Clone(name), 64)
+		s.Masks[arm64.ID(arm64.Registers[place].ID)] = r.hexadecimal("masks", 64)
 		return
 	}
 	encoding, err := arm64.ParseEncoding(string(name))
@@ -267,7 +274,7 @@ func (r *documentReader) mask(s *CapturedSetup, name []byte) {
 		r.fail("masks: %q is not a register", name)
 		return
 	}
-	s.Masks[encoding.ID()] = r.hexadecimal(bytes.Clone(name), 64)
+	s.Masks[encoding.ID()] = r.hexadecimal("masks", 64)
 }
 
 func (r *documentReader) basis(s *CapturedSetup) {
@@ -335,9 +342,16 @@ func (r *documentReader) setupMember(s *Setup, key []byte) {
 // acceptReader holds accepted sets until the registers they go with are known:
 // in a document with sorted keys they come first.
 type acceptReader struct {
-	present bool
-	sets    [arm64.NumSlots]isa.Set // empty: only the limit
-	free    []int
+	present   bool
+	registers arm64.Places
+	sets      [arm64.NumSlots]isa.Set // empty: only the limit
+	free      []int
+}
+
+// reset readies the reader for another setup.
+func (a *acceptReader) reset() {
+	clear(a.sets[:])
+	a.present, a.registers, a.free = false, arm64.Places{}, a.free[:0]
 }
 
 // anyValue is the set of a field that takes any value; the field "*" stands for
@@ -345,12 +359,13 @@ type acceptReader struct {
 const anyValue = "any"
 
 // acceptedFields reads the accepted sets of one register.
-func (r *documentReader) acceptedFields(a *acceptReader, name []byte) {
-	place, ok := arm64.PlaceBytes(name)
+func (r *documentReader) acceptedFields(a *acceptReader, find *arm64.Finder, name []byte) {
+	place, ok := find.Place(name)
 	if !ok {
 		r.fail("accepts: %q is not a register", name)
 		return
 	}
+	a.registers.Add(place)
 	r.object("accepts", func(fieldName []byte) {
 		if string(fieldName) == "*" {
 			if text := r.text("accepts"); r.err == nil && string(text) != anyValue {
@@ -389,7 +404,13 @@ func slotOf(place int, field []byte) int {
 }
 
 // offers completes what was read with the limits.
-func (a *acceptReader) offers(v *arm64.View) *arm64.Offers {
+func (r *documentReader) offers(v *arm64.View) *arm64.Offers {
+	a := &r.accepts
+	for place := range arm64.Registers {
+		if a.registers.Has(place) && !v.Present.Has(place) {
+			r.fail("accepts: the setup has no %s", arm64.Registers[place].Name)
+		}
+	}
 	offers := new(arm64.Offers)
 	offers.FromView(v)
 	for slot, set := range a.sets {

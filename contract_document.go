@@ -151,7 +151,7 @@ func (r *documentReader) varyMask(c *Contract, name []byte) {
 		r.fail("vary: DCZID_EL0 must never vary: guests remember the size that DC ZVA clears")
 		return
 	}
-	c.Vary[place] = r.hexadecimal([]byte(register.Name), int(register.Bits))
+	c.Vary[place] = r.hexadecimal(register.Name, int(register.Bits))
 }
 
 // encoding reads a register of the feature ID space by either of its names.

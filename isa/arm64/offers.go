@@ -3,6 +3,7 @@ package arm64
 import (
 	"encoding/binary"
 	"math/bits"
+	"sync"
 
 	"github.com/guise-project/guise/isa"
 )
@@ -69,6 +70,18 @@ func (o *Offers) Free(place int) {
 	o.rest[place] = 0
 }
 
+// plainSlots tells how to extract the slots that are not coded; the mask of
+// those that are is 0.
+var plainSlots = sync.OnceValue(func() *[NumSlots]struct{ lsb, mask uint64 } {
+	var plain [NumSlots]struct{ lsb, mask uint64 }
+	for i := range Slots {
+		if field := Slots[i].field(); !Slots[i].Coded {
+			plain[i].lsb, plain[i].mask = uint64(field.LSB), 1<<field.Width-1
+		}
+	}
+	return &plain
+})
+
 // FromView sets the offers to exactly what the view shows: nothing can be
 // changed.
 func (o *Offers) FromView(v *View) {
@@ -76,18 +89,20 @@ func (o *Offers) FromView(v *View) {
 	for i := range o.sets {
 		o.sets[i] = ^uint64(0)
 	}
-	masks := restMasks()
-	for place := range v.Values {
+	masks, plain := restMasks(), plainSlots()
+	for place, value := range &v.Values {
 		o.rest[place] = 0
 		if !v.Present.Has(place) {
 			continue
 		}
-		if o.rest[place] = v.Values[place] & masks[place]; o.rest[place] != 0 {
+		if o.rest[place] = value & masks[place]; o.rest[place] != 0 {
 			o.filled.Add(place)
 		}
 		for slot := firstSlot[place]; slot < firstSlot[place+1]; slot++ {
-			set := isa.Set(0)
-			if member, known := Slots[slot].Extract(v.Values[place]); known {
+			var set isa.Set
+			if p := plain[slot]; p.mask != 0 {
+				set = isa.Only(value >> (p.lsb & 63) & p.mask)
+			} else if member, known := Slots[slot].Extract(value); known {
 				set = isa.Only(member)
 			}
 			o.PutSet(slot, set)
