@@ -51,7 +51,7 @@ var profiles sync.Map // Version to *Profile
 // others may be. It fails for a version before 5.10.
 func At(v Version) (*Profile, error) {
 	if v.Compare(Known[0]) < 0 {
-		return nil, fmt.Errorf("Linux %v: no profile; the oldest is %v", v, Known[0])
+		return nil, fmt.Errorf("kernel %v: no profile; the oldest is %v", v, Known[0])
 	}
 	if p, ok := profiles.Load(v); ok {
 		return p.(*Profile), nil

@@ -68,8 +68,8 @@ type commandLine struct {
 	Baseline baselineCommand `cmd:"" group:"decide" help:"Compute the contract that every host takes, or why there is none."`
 	Check    checkCommand    `cmd:"" group:"decide" help:"Say of each host whether it takes a contract."`
 	Pools    poolsCommand    `cmd:"" group:"decide" help:"Divide hosts into the fewest pools that each have a contract."`
-	Prove    proveCommand    `cmd:"" group:"prove" help:"Give a VM a contract, let a guest look, compare."`
 	VM       vmCommand       `cmd:"" name:"vm" group:"use" help:"The two halves of a move."`
+	Prove    proveCommand    `cmd:"" group:"prove" help:"Give a VM a contract, let a guest look, compare."`
 	Rehearse rehearseCommand `cmd:"" group:"prove" help:"Move a VM between two real kernels, and see whether its guest misses anything."`
 	Import   importCommand   `cmd:"" group:"review" help:"Read other people's formats."`
 	Fleet    fleetCommand    `cmd:"" group:"review" help:"Put many captures in one file."`

@@ -39,7 +39,7 @@ func parseFeatures(source []byte, registers []isa.Register) ([]arm64.Feature, er
 		Parameters []parameter `json:"parameters"`
 	}
 	if err := json.Unmarshal(source, &document); err != nil {
-		return nil, fmt.Errorf("Features.json: %v", err)
+		return nil, fmt.Errorf("source/Features.json: %v", err)
 	}
 	p := &featureParser{registers: registers, parameters: map[string]*parameter{}}
 	for i := range document.Parameters {
