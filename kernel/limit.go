@@ -229,7 +229,7 @@ func (p *Profile) ViewOne(place int, hw *Hardware, vm VM) (uint64, bool) {
 			return fabricatedCCSIDR(p.Limit(arm64.CTREL0, hw, vm)), true
 		}
 		level := place - arm64.CCSIDREL1Level0
-		return hw.Values[place], cacheExists(hw.Values[arm64.CLIDREL1], level)
+		return hw.Values[place] & 0xffff_ffff, cacheExists(hw.Values[arm64.CLIDREL1], level)
 	case place == arm64.CTREL0, !system, system && e.Op1 == 0 && 1 <= e.CRm && e.CRm <= 7 && e.CRn == 0:
 		return p.Limit(place, hw, vm), true
 	}

@@ -51,7 +51,7 @@ func (m *VM) Read(vcpu int, e arm64.Encoding) (uint64, Answer) {
 	case regGMID, regSMIDR, regCCSIDR2:
 		return m.readOptional(e)
 	}
-	place, class := m.place(e.ID())
+	place, class := m.placeOf(e)
 	switch class {
 	case classFeature, classIdentity:
 		return m.values[place], Value
@@ -112,6 +112,10 @@ func (m *VM) readCCSIDR(c *vcpu) (uint64, Answer) {
 	level := c.csselr & 15
 	if level >= cacheLevels {
 		return 0, NotModelled
+	}
+	if m.host.profile.Version.Compare(firstTID2) < 0 {
+		// Of 64 bits with FEAT_CCIDX.
+		return m.host.machine.CPUs[0].Registers[arm64.CCSIDREL1Level0+int(level)], Value
 	}
 	return c.ccsidr[level], Value
 }

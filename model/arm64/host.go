@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/guise-project/guise"
@@ -21,6 +22,8 @@ type Host struct {
 	hardware *kernel.Hardware
 	// sanitised are the machine's registers as the kernel combines them.
 	sanitised *Sanitised
+	space     *[192]located
+	templates sync.Map // kernel.VM to *VM as it is made, without vCPUs
 }
 
 // NewHost makes the host of a machine under Linux of the given version. It
@@ -34,7 +37,7 @@ func NewHost(machine *Machine, version kernel.Version) (*Host, error) {
 		return nil, err
 	}
 	hardware, sanitised := machine.Hardware(version)
-	return &Host{machine, profile, hardware, sanitised}, nil
+	return &Host{machine: machine, profile: profile, hardware: hardware, sanitised: sanitised, space: space()}, nil
 }
 
 // Open makes the host that a name such as "6.12/neoverse-v1" stands for: a
@@ -65,6 +68,23 @@ func Open(name string) (*Host, error) {
 // String names the host as Open takes it, with "model:" before.
 func (h *Host) String() string {
 	return fmt.Sprintf("model:%v/%s", h.profile.Version, h.machine.Name)
+}
+
+// Describe returns the facts that a capture of the host has.
+func (h *Host) Describe() (guise.HostFacts, error) {
+	cpu := &h.machine.CPUs[0]
+	mode := h.machine.Mode
+	if mode == "" {
+		mode = "vhe"
+		if h.hardware.Field(arm64.IDAA64MMFR1EL1, "VH") == 0 {
+			mode = "nvhe"
+		}
+	}
+	return guise.HostFacts{
+		Kernel: h.profile.Version.String(), Mode: mode, PageSize: 4096,
+		CPUs:     []guise.HostCPU{{MIDR: cpu.midr(), REVIDR: cpu.Registers[arm64.REVIDREL1], Count: len(h.machine.CPUs)}},
+		Emulator: "the reference model",
+	}, nil
 }
 
 // Profile returns KVM's behaviour at the host's version.

@@ -45,13 +45,50 @@ var classes = sync.OnceValue(func() *[arm64.NumRegisters]class {
 	return &table
 })
 
+// located is a register of the table with its class.
+type located struct {
+	place int16
+	class class
+}
+
+// space is the feature ID space, by spaceIndex; registers that the table does
+// not have are classNone.
+var space = sync.OnceValue(func() *[192]located {
+	var table [192]located
+	for _, e := range arm64.FeatureSpace() {
+		if place, ok := arm64.PlaceOf(e.ID()); ok {
+			table[spaceIndex(e)] = located{int16(place), classes()[place]}
+		}
+	}
+	return &table
+})
+
+// spaceIndex numbers an encoding of the feature ID space, 0 to 191, as
+// KVM_ARM_GET_REG_WRITABLE_MASKS does.
+func spaceIndex(e arm64.Encoding) int {
+	op1 := min(e.Op1, 2) // 0, 1 or 3
+	return int(op1)<<6 | int(e.CRm)<<3 | int(e.Op2)
+}
+
 // place finds a register that the VM has by its id, and its class.
 func (m *VM) place(id arm64.ID) (int, class) {
+	if e, ok := id.Encoding(); ok && e.InFeatureSpace() {
+		return m.placeOf(e)
+	}
 	place, ok := arm64.PlaceOf(id)
 	if !ok || !m.view.Present.Has(place) {
 		return 0, classNone
 	}
 	return place, classes()[place]
+}
+
+// placeOf is place for an encoding of the feature ID space.
+func (m *VM) placeOf(e arm64.Encoding) (int, class) {
+	l := &m.host.space[spaceIndex(e)]
+	if l.class == classNone || !m.view.Present.Has(int(l.place)) {
+		return 0, classNone
+	}
+	return int(l.place), l.class
 }
 
 // get is KVM_GET_ONE_REG.

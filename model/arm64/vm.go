@@ -46,10 +46,13 @@ type vcpu struct {
 	others map[arm64.ID][]byte
 }
 
-func newVM(h *Host, kvm kernel.VM, identity bool, vcpus int) *VM {
-	m := &VM{host: h, kvm: kvm, identity: identity, vcpus: make([]vcpu, vcpus)}
-	m.kvm.VGIC = 0
-	m.view = h.profile.View(h.hardware, kvm)
+// template is a VM of features as it is made, without vCPUs.
+func (h *Host) template(kvm kernel.VM) *VM {
+	kvm.VGIC = 0
+	if t, ok := h.templates.Load(kvm); ok {
+		return t.(*VM)
+	}
+	m := &VM{host: h, kvm: kvm, view: h.profile.View(h.hardware, kvm)}
 	m.values = m.view.Values
 	for slot := range m.takes {
 		place := int(arm64.Slots[slot].Register)
@@ -62,12 +65,20 @@ func newVM(h *Host, kvm kernel.VM, identity bool, vcpus int) *VM {
 			m.takes[slot] |= m.zero[slot]
 		}
 	}
+	h.templates.Store(kvm, m)
+	return m
+}
+
+func newVM(h *Host, kvm kernel.VM, identity bool, vcpus int) *VM {
+	m := new(VM)
+	*m = *h.template(kvm)
+	m.identity, m.vcpus = identity, make([]vcpu, vcpus)
 	for i := range m.vcpus {
 		c := &m.vcpus[i]
 		c.mpidr, c.csselr = mpidr(i), unknown
 		c.clidr = m.view.Values[arm64.CLIDREL1]
 		for level := range c.ccsidr {
-			c.ccsidr[level] = m.view.Values[arm64.CCSIDREL1Level0+level]
+			c.ccsidr[level] = m.view.Values[arm64.CCSIDREL1Level0+level] & 0xffff_ffff
 		}
 		if kvm.SVE {
 			c.lengths = h.sanitised.VectorLengths
@@ -255,7 +266,16 @@ func (m *VM) Reinit(vcpu int, features []guise.Feature) error {
 	wanted := kernelVM(&setup)
 	wanted.VGIC, wanted.MTE = m.kvm.VGIC, m.kvm.MTE
 	errno := m.host.initErrno(wanted)
-	if wanted != m.kvm && (errno == 0 || m.host.profile.Version.Compare(firstPerVM) < 0) {
+	same := wanted == m.kvm
+	if m.host.profile.Version.Compare(firstPerVM) < 0 {
+		// Bits are looked at one by one, that of EL2 last.
+		rest := wanted
+		rest.EL2 = m.kvm.EL2
+		if rest != m.kvm {
+			errno = syscall.EINVAL
+		}
+	}
+	if errno == 0 && !same {
 		errno = syscall.EINVAL
 	}
 	if errno != 0 {
@@ -292,7 +312,7 @@ func (m *VM) Finalize(vcpu int) error {
 // further initialisation leaves MPIDR_EL1 alone.
 var (
 	firstPerVM     = kernel.Version{Major: 6, Minor: 12}
-	firstKeptMPIDR = kernel.Version{Major: 6, Minor: 1}
+	firstKeptMPIDR = kernel.Version{Major: 6, Minor: 12}
 )
 
 // Close drops the VM.

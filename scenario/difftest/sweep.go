@@ -151,6 +151,10 @@ func (p *pair) enter() error {
 }
 
 func (p *pair) sweep() error {
+	// UNKNOWN after a reset, and cut to the CPU's bits by a run.
+	if _, _, err := p.do(set(arm64.CSSELREL1, 0)); err != nil {
+		return err
+	}
 	for _, place := range registers() {
 		now, _, err := p.do(get(place))
 		if err != nil {

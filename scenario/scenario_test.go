@@ -1,0 +1,116 @@
+package scenario_test
+
+import (
+	"strings"
+	"testing"
+
+	model "github.com/guise-project/guise/model/arm64"
+	"github.com/guise-project/guise/scenario"
+)
+
+// TestConformance: every assertion of the suite holds on the model of every
+// version and CPU.
+func TestConformance(t *testing.T) {
+	scripts, err := scenario.Conformance()
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for _, version := range []string{"5.10", "6.1", "6.12", "6.16", "6.17", "6.18", "7.0", "7.1", "7.2"} {
+		for _, cpu := range append(model.CPUModels(), "max,kvm-arm.mode=nested") {
+			host, err := model.Open(version + "/" + cpu)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range scripts {
+				o, err := s.Run(t.Context(), host, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				checked += o.Checked
+				for _, f := range o.Failures {
+					t.Errorf("%s: %s:%d: %s: want %s, got %s", host, o.Script, f.Line, f.Text, f.Want, f.Got)
+				}
+			}
+		}
+	}
+	t.Logf("%d assertions", checked)
+}
+
+func TestParseErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                              "no steps",
+		"nonsense":                      "1: nonsense: not a step",
+		"vm base\n\nget NONSENSE":       "3: NONSENSE: no such register",
+		"get ID_AA64PFR0_EL1.NONSENSE":  "no such field",
+		"set ID_AA64PFR0_EL1":           "want 2 operands",
+		"set ID_AA64PFR0_EL1 x":         "want a number",
+		"get ID_AA64PFR0_EL1 : ENOSUCH": "not an errno",
+		"vm nonsense":                   "want base, or some of",
+		"vm sve+sve":                    "each once",
+		"vm base nonsense=1":            "want vcpus=",
+		"[>=x] vm base":                 "kernel version",
+		"[ID_AA64PFR0_EL1==1] vm base":  "want a field",
+		"[>=6.1":                        "ends with ]",
+		"guest mrs":                     "want mrs, msr",
+		"guest execute FEAT_NONSENSE":   "no instruction",
+		"list has":                      "want 1 words",
+	} {
+		_, err := scenario.Parse("s", text)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q gives %v, want an error with %q", text, err, want)
+		}
+	}
+}
+
+// TestFailuresAreFound: a script that says otherwise fails, line by line.
+func TestFailuresAreFound(t *testing.T) {
+	host, err := model.Open("7.2/neoverse-n1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := scenario.Parse("s", `
+vm base : EINVAL
+get MIDR_EL1 = 1
+set MIDR_EL1 1
+set MIDR_EL1 limit : EBUSY
+list has S3_0_C0_C0_1
+list lacks MIDR_EL1
+guest mrs MIDR_EL1 undef
+guest msr MIDR_EL1 0 runs
+guest hvc 0x84000000 = 1
+guest execute FEAT_SVE = 1
+vm sve`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := s.Run(t.Context(), host, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Passed != 0 || o.Checked != len(o.Failures) || o.Checked < 9 {
+		t.Errorf("%d of %d passed, %v", o.Passed, o.Checked, o.Failures)
+	}
+	if _, err := (&scenario.Script{}).Run(t.Context(), host, nil); err != nil {
+		t.Error(err)
+	}
+	s, _ = scenario.Parse("s", "get MIDR_EL1")
+	if _, err := s.Run(t.Context(), host, nil); err == nil || !strings.Contains(err.Error(), "there is no VM") {
+		t.Errorf("a step without VM gave %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	scripts, err := scenario.Conformance()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("vm base vcpus=2\n[>=6.12] set ID_AA64PFR0_EL1.GIC limit-1 : EINVAL")
+	f.Add(scripts[0].Name)
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := scenario.Parse("fuzz", text)
+		if (s == nil) == (err == nil) {
+			t.Errorf("%q gives %v and %v", text, s, err)
+		}
+	})
+}
