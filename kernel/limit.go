@@ -179,6 +179,15 @@ func (p *Profile) Limit(place int, hw *Hardware, vm VM) uint64 {
 	return value
 }
 
+// Derives reports whether KVM makes a field from another (ID_DFR0_EL1.PerfMon
+// from ID_AA64DFR0_EL1.PMUVer).
+func (p *Profile) Derives(slot int) bool {
+	_, field := arm64.Slots[slot].Describe()
+	return slices.ContainsFunc(p.limits.steps[arm64.Slots[slot].Register], func(s limitStep) bool {
+		return s.kind == DerivesFromPMU && s.field == field
+	})
+}
+
 // perfMon is the ID_DFR0_EL1.PerfMon that goes with a PMUVer: the two count
 // alike except for the first version.
 func perfMon(pmuVer uint64) uint64 {

@@ -32,6 +32,8 @@ type Profile struct {
 	limits   limitTable
 	reports  [arm64.NumRegisters]uint64
 	listings []Listing
+	// behaviours has a bit for each Behaviour.
+	behaviours uint64
 }
 
 // slotRule is what a version does with one field.
@@ -57,6 +59,7 @@ func At(v Version) (*Profile, error) {
 		return p.(*Profile), nil
 	}
 	p := &Profile{Version: v}
+	p.behaviours = p.does()
 	for _, l := range Listings() {
 		if in, _ := l.In(v); in {
 			p.listings = append(p.listings, l)

@@ -14,9 +14,6 @@ const (
 	filterActions = 3
 )
 
-// firstFilter is the first version with KVM_ARM_VM_SMCCC_FILTER.
-var firstFilter = kernel.Version{Major: 6, Minor: 4}
-
 // filterRange is what happens to the functions from first to last.
 type filterRange struct {
 	first, last uint32
@@ -38,11 +35,12 @@ func (m *VM) Filter(base, count uint32, action uint8) error {
 }
 
 func (m *VM) installFilter(base, count uint32, action uint8) syscall.Errno {
-	version := m.host.profile.Version
+	profile := m.host.profile
 	last := base + count - 1
 	switch {
-	case version.Compare(firstFilter) < 0, action >= filterActions,
-		count == 0, last < base: // none, or beyond the last function
+	case !profile.Does(kernel.FiltersCalls), action >= filterActions,
+		count == 0 && profile.Does(kernel.RefusesEmptyFilter),
+		last < base: // beyond the last function, or none
 		return syscall.EINVAL
 	case m.ran:
 		return syscall.EBUSY

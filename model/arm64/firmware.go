@@ -31,14 +31,10 @@ const (
 	workaround2Enabled     = 1 << 4
 )
 
-// firstGuestSSBS is the first version known in which the level of
-// SMCCC_ARCH_WORKAROUND_2 looks at the guest's SSBS instead of the host's.
-var firstGuestSSBS = kernel.Version{Major: 6, Minor: 12}
-
 // workaround is the level of a workaround register.
 func (m *VM) workaround(place int) uint64 {
 	hw := m.host.hardware
-	if place != arm64.SMCCCARCHWORKAROUND2 || m.host.profile.Version.Compare(firstGuestSSBS) < 0 {
+	if place != arm64.SMCCCARCHWORKAROUND2 || !m.host.profile.Does(kernel.LooksAtGuestSSBS) {
 		return m.values[place]
 	}
 	ssbs := arm64.Registers[arm64.IDAA64PFR1EL1].Field("SSBS").Get(m.values[arm64.IDAA64PFR1EL1])

@@ -26,14 +26,6 @@ const (
 	Trapped
 )
 
-// firstIDST is the first version that answers reads of feature registers that a
-// VM does not have as FEAT_IDST says, firstTID1 the first known to trap
-// REVIDR_EL1, AIDR_EL1 and SMIDR_EL1.
-var (
-	firstIDST = kernel.Version{Major: 7}
-	firstTID1 = kernel.Version{Major: 6, Minor: 16}
-)
-
 // Read is what a guest on the vCPU gets from MRS of a register in the feature ID
 // space, at EL1. It does not allocate.
 func (m *VM) Read(vcpu int, e arm64.Encoding) (uint64, Answer) {
@@ -85,15 +77,11 @@ func (h *Host) unallocated() Answer {
 // hidden is how KVM answers a trapped read of a register that the VM has not.
 func (m *VM) hidden() Answer {
 	ids := arm64.Registers[arm64.IDAA64MMFR2EL1].Field("IDS").Get(m.values[arm64.IDAA64MMFR2EL1])
-	if m.host.profile.Version.Compare(firstIDST) >= 0 && ids != 0 {
+	if m.host.profile.Does(kernel.FollowsIDST) && ids != 0 {
 		return Trapped
 	}
 	return Undefined
 }
-
-// firstTID2 is the first version known to trap reads of cache registers, but for
-// CTR_EL0 where it need not.
-var firstTID2 = kernel.Version{Major: 6, Minor: 12}
 
 // readCTR reads CTR_EL0: from the VM, or where KVM does not trap it, from the
 // CPU. With FEAT_EVT (HCR_EL2.TID4) it need not as long as the VM's is the
@@ -101,7 +89,7 @@ var firstTID2 = kernel.Version{Major: 6, Minor: 12}
 func (m *VM) readCTR() uint64 {
 	hosts := m.host.hardware.Values[arm64.CTREL0]
 	evt := m.host.has(arm64.IDAA64MMFR2EL1, "EVT")
-	if m.host.profile.Version.Compare(firstTID2) < 0 || (evt && m.values[arm64.CTREL0] == hosts) {
+	if !m.host.profile.Does(kernel.TrapsCaches) || (evt && m.values[arm64.CTREL0] == hosts) {
 		return m.host.machine.CPUs[0].Registers[arm64.CTREL0]
 	}
 	return m.values[arm64.CTREL0]
@@ -113,7 +101,7 @@ func (m *VM) readCCSIDR(c *vcpu) (uint64, Answer) {
 	if level >= cacheLevels {
 		return 0, NotModelled
 	}
-	if m.host.profile.Version.Compare(firstTID2) < 0 {
+	if !m.host.profile.Does(kernel.TrapsCaches) {
 		// Of 64 bits with FEAT_CCIDX.
 		return m.host.machine.CPUs[0].Registers[arm64.CCSIDREL1Level0+int(level)], Value
 	}

@@ -36,7 +36,7 @@ func NewHost(machine *Machine, version kernel.Version) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	hardware, sanitised := machine.Hardware(version)
+	hardware, sanitised := machine.Hardware(profile)
 	return &Host{machine: machine, profile: profile, hardware: hardware, sanitised: sanitised, space: space()}, nil
 }
 
@@ -132,32 +132,22 @@ func (h *Host) pmu() bool {
 	return version != 0 && version != 15
 }
 
-// firstEL2 is the first version known to offer VMs with EL2.
-var firstEL2 = kernel.Version{Major: 6, Minor: 16}
-
 // nested reports whether KVM offers VMs with EL2: it was started so, on CPUs
 // with FEAT_NV2.
 func (h *Host) nested() bool {
 	nv := h.hardware.Field(arm64.IDAA64MMFR2EL1, "NV") >= 2 || h.hardware.Field(arm64.IDAA64MMFR4EL1, "NV_frac") != 0
-	return h.machine.Mode == "nested" && nv && h.profile.Version.Compare(firstEL2) >= 0
+	return h.machine.Mode == "nested" && nv && h.profile.Does(kernel.OffersEL2)
 }
-
-// firstProtected is the first version known to make protected VMs for
-// userspace, firstMTE the first that gives VMs MTE.
-var (
-	firstProtected = kernel.Version{Major: 7, Minor: 2}
-	firstMTE       = kernel.Version{Major: 6, Minor: 1}
-)
 
 // mte reports whether KVM can give a VM MTE.
 func (h *Host) mte() bool {
-	return h.profile.Version.Compare(firstMTE) >= 0 && h.hardware.Field(arm64.IDAA64PFR1EL1, "MTE") >= 2 && h.machine.Mode != "protected"
+	return h.profile.Does(kernel.OffersMTE) && h.hardware.Field(arm64.IDAA64PFR1EL1, "MTE") >= 2 && h.machine.Mode != "protected"
 }
 
 // initErrno is what KVM_ARM_VCPU_INIT answers to a set of features.
 func (h *Host) initErrno(vm kernel.VM) syscall.Errno {
 	switch {
-	case vm.EL2 && h.profile.Version.Compare(firstEL2) < 0:
+	case vm.EL2 && !h.profile.Does(kernel.OffersEL2):
 		return syscall.ENOENT // a bit that this version does not know
 	case vm.PMU && !h.pmu(),
 		vm.SVE && h.sanitised.VectorLengths == 0,
@@ -210,7 +200,7 @@ func (h *Host) newVM(setup *guise.Setup, vcpus int) (*VM, error) {
 		return &vm.CallError{Call: request.String(), Subject: subject, Errno: errno, Lacking: true}
 	}
 	if setup.Protected {
-		if h.machine.Mode == "protected" && h.profile.Version.Compare(firstProtected) >= 0 {
+		if h.machine.Mode == "protected" && h.profile.Does(kernel.OffersProtected) {
 			return nil, fmt.Errorf("%s: protected VMs are %w yet", h, vm.ErrNotSupported)
 		}
 		return nil, refused(kvmabi.CreateVM, syscall.EINVAL)
@@ -244,11 +234,10 @@ func (h *Host) newVM(setup *guise.Setup, vcpus int) (*VM, error) {
 // physicalBits are the sizes that ID_AA64MMFR0_EL1.PARANGE stands for.
 var physicalBits = []int{32, 36, 40, 42, 44, 48, 52, 56}
 
-// ipaBits is KVM_CAP_ARM_VM_IPA_SIZE. With pages of 4 KiB, 52 bits need LPA2,
-// which Debian's kernels have from 6.12.
+// ipaBits is KVM_CAP_ARM_VM_IPA_SIZE. With pages of 4 KiB, 52 bits need LPA2.
 func (h *Host) ipaBits() int {
 	bits := physicalBits[min(int(h.hardware.Field(arm64.IDAA64MMFR0EL1, "PARANGE")), len(physicalBits)-1)]
-	lpa2 := h.hardware.Field(arm64.IDAA64MMFR0EL1, "TGRAN4_2") == 3 && h.profile.Version.Compare(kernel.Version{Major: 6, Minor: 12}) >= 0
+	lpa2 := h.hardware.Field(arm64.IDAA64MMFR0EL1, "TGRAN4_2") == 3 && h.profile.Does(kernel.HasLPA2)
 	if bits > 48 && !lpa2 {
 		return 48
 	}

@@ -84,12 +84,9 @@ func (m *VM) allowed(function uint32) bool {
 	return false
 }
 
-// firstSMC is the first version known to serve SMC from a guest.
-var firstSMC = kernel.Version{Major: 6, Minor: 12}
-
 // call makes an SMCCC call. served is false where it leaves for userspace.
 func (m *VM) call(kind probe.Kind, args *[8]uint64) (r result, served bool) {
-	if kind == probe.SMC && m.host.profile.Version.Compare(firstSMC) < 0 {
+	if kind == probe.SMC && !m.host.profile.Does(kernel.ServesSMC) {
 		// Only x0 is written.
 		return result{notSupported, args[1], args[2], args[3]}, true
 	}

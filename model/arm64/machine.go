@@ -112,11 +112,9 @@ type Sanitised struct {
 // CPU's value, made safe against each further CPU in turn, field by field, after
 // the overrides that are themselves safe (Linux, arch/arm64/kernel/cpufeature.c,
 // init_cpu_ftr_reg and update_cpu_ftr_reg).
-//
-// Kernels before 5.12 take no overrides.
-func (m *Machine) Sanitise(version kernel.Version) *Sanitised {
+func (m *Machine) Sanitise(profile *kernel.Profile) *Sanitised {
 	s := &Sanitised{Values: m.registers(0), VectorLengths: m.CPUs[0].VectorLengths}
-	overrides := m.overrides(version)
+	overrides := m.overrides(profile)
 	for i := range arm64.Registers {
 		for _, o := range overrides {
 			if o.Register == arm64.Registers[i].Name {
@@ -148,24 +146,18 @@ func (m *Machine) Sanitise(version kernel.Version) *Sanitised {
 	return s
 }
 
-// firstOverrides is the first version known that takes overrides.
-var firstOverrides = kernel.Version{Major: 5, Minor: 12}
-
 // overrides are those that a version applies, the KVM mode's included: without
 // VHE, the kernel takes ID_AA64MMFR1_EL1.VH as 0.
-func (m *Machine) overrides(version kernel.Version) []Override {
-	if version.Compare(firstOverrides) < 0 {
+func (m *Machine) overrides(profile *kernel.Profile) []Override {
+	if !profile.Does(kernel.TakesOverrides) {
 		return nil
 	}
 	overrides := slices.Clone(m.Overrides)
-	if m.Mode == "nvhe" || (m.Mode == "protected" && version.Compare(firstHVHE) < 0) {
+	if m.Mode == "nvhe" || (m.Mode == "protected" && !profile.Does(kernel.KeepsVHE)) {
 		overrides = append(overrides, Override{"ID_AA64MMFR1_EL1", "VH", 0})
 	}
 	return overrides
 }
-
-// firstHVHE is the first version in which protected mode keeps VHE, at EL2.
-var firstHVHE = kernel.Version{Major: 6, Minor: 12}
 
 // registers returns a CPU's registers with what the board adds.
 func (m *Machine) registers(cpu int) [arm64.NumRegisters]uint64 {

@@ -8,12 +8,9 @@ import (
 	"github.com/guise-project/guise/kernel"
 )
 
-// firstMasks is the first version with KVM_ARM_GET_REG_WRITABLE_MASKS.
-var firstMasks = kernel.Version{Major: 6, Minor: 7}
-
 // MaskRanges returns KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES.
 func (m *VM) MaskRanges() (uint64, error) {
-	if m.host.profile.Version.Compare(firstMasks) < 0 {
+	if !m.host.profile.Does(kernel.ReportsMasks) {
 		return 0, nil
 	}
 	return 1, nil
@@ -21,7 +18,7 @@ func (m *VM) MaskRanges() (uint64, error) {
 
 // WritableMasks returns what KVM_ARM_GET_REG_WRITABLE_MASKS reports.
 func (m *VM) WritableMasks(rangeIndex uint32) (masks [192]uint64, err error) {
-	if m.host.profile.Version.Compare(firstMasks) < 0 || rangeIndex != 0 {
+	if !m.host.profile.Does(kernel.ReportsMasks) || rangeIndex != 0 {
 		return masks, refusedCall("KVM_ARM_GET_REG_WRITABLE_MASKS", fmt.Sprintf("range %d", rangeIndex), syscall.EINVAL)
 	}
 	for i, e := range arm64.FeatureSpace() {

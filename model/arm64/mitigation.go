@@ -73,8 +73,8 @@ func listed(midr uint64, list []uint64) bool {
 
 // Hardware is what the machine's kernel, of the given version, makes of it. A
 // finding about a vulnerability is the worst of all CPUs.
-func (m *Machine) Hardware(version kernel.Version) (*kernel.Hardware, *Sanitised) {
-	s := m.Sanitise(version)
+func (m *Machine) Hardware(profile *kernel.Profile) (*kernel.Hardware, *Sanitised) {
+	s := m.Sanitise(profile)
 	hw := &kernel.Hardware{
 		Values: s.Values, GICv3: m.GICv3, MeltdownSafe: true,
 		SpectreV2: kernel.Unaffected, SpectreV4: kernel.Unaffected, SpectreBHB: kernel.Unaffected,
@@ -84,7 +84,7 @@ func (m *Machine) Hardware(version kernel.Version) (*kernel.Hardware, *Sanitised
 		v2 := m.spectreV2(cpu)
 		hw.SpectreV2 = min(hw.SpectreV2, v2)
 		hw.SpectreV4 = min(hw.SpectreV4, m.spectreV4(cpu))
-		hw.SpectreBHB = min(hw.SpectreBHB, m.spectreBHB(cpu, v2, version))
+		hw.SpectreBHB = min(hw.SpectreBHB, m.spectreBHB(cpu, v2, profile))
 		hw.MeltdownSafe = hw.MeltdownSafe && meltdownSafe(cpu)
 	}
 	return hw, s
@@ -120,17 +120,12 @@ func (m *Machine) spectreV4(c *CPU) kernel.Mitigation {
 	return m.firmware(2)
 }
 
-// defaultUnsafeFromBHB is the newest version in which a CPU on neither list
-// counts as unaffected; later ones, and stable updates of 6.1 and up, count it
-// as affected.
-var defaultUnsafeFromBHB = kernel.Version{Major: 5, Minor: 10}
-
-func (m *Machine) spectreBHB(c *CPU, v2 kernel.Mitigation, version kernel.Version) kernel.Mitigation {
+func (m *Machine) spectreBHB(c *CPU, v2 kernel.Mitigation, profile *kernel.Profile) kernel.Mitigation {
 	loop := listed(c.midr(), loopAgainstBHB)
 	switch {
 	case c.field(arm64.IDAA64PFR0EL1, "CSV2") >= 3 || listed(c.midr(), safeFromBHB):
 		return kernel.Unaffected
-	case version.Compare(defaultUnsafeFromBHB) <= 0 && !loop:
+	case !profile.Does(kernel.DoubtsBHB) && !loop:
 		return kernel.Unaffected
 	case v2 == kernel.Vulnerable:
 		// The kernel does not mitigate one where it cannot mitigate the other.

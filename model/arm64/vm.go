@@ -267,7 +267,7 @@ func (m *VM) Reinit(vcpu int, features []guise.Feature) error {
 	wanted.VGIC, wanted.MTE = m.kvm.VGIC, m.kvm.MTE
 	errno := m.host.initErrno(wanted)
 	same := wanted == m.kvm
-	if m.host.profile.Version.Compare(firstPerVM) < 0 {
+	if !m.host.profile.Does(kernel.HasFeaturesPerVM) {
 		// Bits are looked at one by one, that of EL2 last.
 		rest := wanted
 		rest.EL2 = m.kvm.EL2
@@ -282,7 +282,7 @@ func (m *VM) Reinit(vcpu int, features []guise.Feature) error {
 		return refusedCall("KVM_ARM_VCPU_INIT", fmt.Sprintf("vCPU %d", vcpu), errno)
 	}
 	c.csselr, c.others = unknown, nil
-	if m.host.profile.Version.Compare(firstKeptMPIDR) < 0 {
+	if !m.host.profile.Does(kernel.KeepsMPIDR) {
 		c.mpidr = mpidr(vcpu)
 	}
 	return nil
@@ -306,14 +306,6 @@ func (m *VM) Finalize(vcpu int) error {
 	}
 	return refusedCall("KVM_ARM_VCPU_FINALIZE", fmt.Sprintf("vCPU %d", vcpu), errno)
 }
-
-// firstPerVM is the first version known whose vCPU features are the VM's and
-// checked before they are compared, firstKeptMPIDR the first known in which a
-// further initialisation leaves MPIDR_EL1 alone.
-var (
-	firstPerVM     = kernel.Version{Major: 6, Minor: 12}
-	firstKeptMPIDR = kernel.Version{Major: 6, Minor: 12}
-)
 
 // Close drops the VM.
 func (m *VM) Close() error {

@@ -1,0 +1,95 @@
+package kernel
+
+// Behaviour is something that KVM does or does not, which is not about one
+// register.
+type Behaviour uint8
+
+const (
+	// ServesSMC: SMC from a guest is answered as HVC is.
+	ServesSMC Behaviour = iota
+	// FiltersCalls: the SMCCC filter exists.
+	FiltersCalls
+	// RefusesEmptyFilter: a filter of no functions from 0 is refused as such,
+	// not taken for one of all functions.
+	RefusesEmptyFilter
+	// ReportsMasks: KVM_ARM_GET_REG_WRITABLE_MASKS exists.
+	ReportsMasks
+	// OffersMTE, OffersEL2 and OffersProtected: VMs can be given MTE and EL2,
+	// and be protected.
+	OffersMTE
+	OffersEL2
+	OffersProtected
+	// HasFeaturesPerVM: vCPU features belong to the VM, and whether the kernel
+	// knows one is looked at before they are compared.
+	HasFeaturesPerVM
+	// KeepsMPIDR: a further KVM_ARM_VCPU_INIT leaves MPIDR_EL1 alone.
+	KeepsMPIDR
+	// LooksAtGuestSSBS: the level of SMCCC_ARCH_WORKAROUND_2 depends on the
+	// VM's SSBS, not on the host's.
+	LooksAtGuestSSBS
+	// TrapsCaches: reads of CTR_EL0, CLIDR_EL1 and CCSIDR_EL1 are trapped
+	// (HCR_EL2.TID2 or TID4), so that a guest sees the VM's.
+	TrapsCaches
+	// TrapsIdentity: reads of REVIDR_EL1, AIDR_EL1 and SMIDR_EL1 are trapped
+	// (HCR_EL2.TID1).
+	TrapsIdentity
+	// FollowsIDST: reads of feature registers that a VM has not are reported
+	// with EC 0x18 where the VM has FEAT_IDST.
+	FollowsIDST
+	// TakesOverrides: kernel parameters can lower ID registers.
+	TakesOverrides
+	// KeepsVHE: protected mode runs with VHE at EL2.
+	KeepsVHE
+	// DoubtsBHB: CPUs that are on no list count as affected by Spectre-BHB.
+	DoubtsBHB
+	// HasLPA2: IPA sizes beyond 48 bits with pages of 4 KiB.
+	HasLPA2
+)
+
+// BehaviourChange is an entry of the change log about a behaviour.
+type BehaviourChange struct {
+	Behaviour    Behaviour
+	Since, Until Span
+	Text         string
+}
+
+var behaviours = []BehaviourChange{
+	{ServesSMC, from6_12, Span{}, "SMC from a guest is answered as HVC is; before, x0 = -1"},
+	{FiltersCalls, in("6.4"), Span{}, "the SMCCC filter (KVM_ARM_VM_SMCCC_FILTER)"},
+	{RefusesEmptyFilter, from6_12, between("6.12", "6.18"), "a filter of no functions from 0: EINVAL, in a stable update of 6.12; else EEXIST"},
+	{RefusesEmptyFilter, between("6.18", "7.2"), Span{}, "a filter of no functions from 0: EINVAL; before EEXIST"},
+	{ReportsMasks, in("6.7"), Span{}, "KVM_ARM_GET_REG_WRITABLE_MASKS"},
+	{OffersMTE, from6_1, Span{}, "KVM_CAP_ARM_MTE"},
+	{OffersEL2, from6_16, Span{}, "VMs with EL2 (KVM_ARM_VCPU_HAS_EL2), with kvm-arm.mode=nested; before, the bit is ENOENT"},
+	{OffersProtected, between("6.18", "7.2"), Span{}, "protected VMs for userspace (KVM_VM_TYPE_ARM_PROTECTED)"},
+	{HasFeaturesPerVM, from6_12, Span{}, "vCPU features are the VM's"},
+	{KeepsMPIDR, from6_12, Span{}, "a further KVM_ARM_VCPU_INIT leaves MPIDR_EL1 alone"},
+	{LooksAtGuestSSBS, from6_12, Span{}, "the level of SMCCC_ARCH_WORKAROUND_2 depends on the VM's SSBS"},
+	{TrapsCaches, from6_12, Span{}, "guests read the VM's CTR_EL0, CLIDR_EL1 and CCSIDR_EL1; before, the CPU's"},
+	{TrapsIdentity, from6_16, Span{}, "guests read the VM's REVIDR_EL1 and AIDR_EL1; SMIDR_EL1 is trapped"},
+	{FollowsIDST, in("7.0"), Span{}, "reads of feature registers that are not there follow FEAT_IDST"},
+	{TakesOverrides, from6_1, Span{}, "kernel parameters lower ID registers (arm64.nosve, id_aa64pfr0.sve=0)"},
+	{KeepsVHE, from6_12, Span{}, "protected mode keeps VHE, at EL2"},
+	{DoubtsBHB, from6_1, Span{}, "CPUs on no list count as affected by Spectre-BHB; by stable updates of 6.1 and 6.12"},
+	{HasLPA2, from6_12, Span{}, "IPA sizes of 52 bits with pages of 4 KiB (FEAT_LPA2)"},
+}
+
+// In says whether the entry holds in a kernel of version v: yes, no, or not
+// known.
+func (c *BehaviourChange) In(v Version) (in, known bool) { return within(c.Since, c.Until, v) }
+
+// Behaviours returns the entries of the log about behaviours.
+func Behaviours() []BehaviourChange { return behaviours }
+
+// Does reports whether this version behaves so.
+func (p *Profile) Does(b Behaviour) bool { return p.behaviours>>b&1 != 0 }
+
+// does works out Does.
+func (p *Profile) does() (set uint64) {
+	for i := range behaviours {
+		if in, _ := behaviours[i].In(p.Version); in {
+			set |= 1 << behaviours[i].Behaviour
+		}
+	}
+	return set
+}
