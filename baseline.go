@@ -233,9 +233,11 @@ func (m *meeting) contract() *Contract {
 			c.View.Values[place] &^= c.Vary[place]
 		}
 	}
-	for _, t := range m.stances {
-		c.MadeFrom = append(c.MadeFrom, Origin{Name: t.capture.Name, Kernel: t.capture.Host.Kernel, View: t.capture.ViewDigest()})
-	}
+	c.MadeFrom = make([]Origin, len(m.stances))
+	eachInParallel(len(m.stances), func(i int) {
+		from := m.stances[i].capture
+		c.MadeFrom[i] = Origin{Name: from.Name, Kernel: from.Host.Kernel, View: from.ViewDigest()}
+	})
 	slices.SortFunc(c.MadeFrom, func(a, b Origin) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.View, b.View)) })
 	c.complete()
 	return c

@@ -9,7 +9,7 @@ import (
 // settleCaches chooses the value of CLIDR_EL1 or a CCSIDR_EL1, which many
 // kernels let a VMM choose: a host then takes nearly any value, not every one.
 func (m *meeting) settleCaches(place int) uint64 {
-	certain := func(t *stance) *arm64.Offers { return &t.certain }
+	certain := func(t *stance) *arm64.Offers { return t.certain }
 	value, refuses := m.commonCache(place, &m.certain, certain)
 	if refuses == nil {
 		return value

@@ -120,21 +120,21 @@ func (r *documentReader) hostCPU() (cpu HostCPU) {
 // capturedSetup reads one setup. Those after the first are stored as
 // differences from it.
 func (r *documentReader) capturedSetup(c *Capture) {
-	var s CapturedSetup
-	first := len(c.Setups) == 0
-	if !first {
-		s = inherit(&c.Setups[0])
+	c.Setups = append(c.Setups, CapturedSetup{})
+	s := &c.Setups[len(c.Setups)-1]
+	if len(c.Setups) > 1 {
+		inherit(s, &c.Setups[0])
 	}
 	accepts := &r.accepts
 	accepts.reset()
 	r.object("setup", func(key []byte) {
 		switch string(key) {
 		case "registers":
-			r.registers(&s)
+			r.registers(s)
 		case "firmware":
 			r.firmware(&s.View)
 		case "absent":
-			r.list("absent", func() { r.absent(&s) })
+			r.list("absent", func() { r.absent(s) })
 		case "listed":
 			s.Listed = nil
 			r.list("listed", func() { s.Listed = append(s.Listed, r.registerID()) })
@@ -151,10 +151,10 @@ func (r *documentReader) capturedSetup(c *Capture) {
 			var find arm64.Finder
 			r.object("accepts", func(register []byte) { r.acceptedFields(accepts, &find, register) })
 		case "basis":
-			r.basis(&s)
+			r.basis(s)
 		case "masks":
 			s.Masks = map[arm64.ID]uint64{}
-			r.object("masks", func(name []byte) { r.mask(&s, name) })
+			r.object("masks", func(name []byte) { r.mask(s, name) })
 		case "maskRanges":
 			s.MaskRanges = r.hexadecimal("maskRanges", 64)
 		default:
@@ -174,21 +174,16 @@ func (r *documentReader) capturedSetup(c *Capture) {
 	if s.Registers == "" {
 		s.Registers = Read
 	}
-	if c.Setup(s.Key()) != nil {
+	if c.Setup(s.Key()) != s {
 		r.fail("setup %s: stands in the capture twice", s.Key())
-		return
 	}
-	c.Setups = append(c.Setups, s)
 }
 
-// inherit returns a setup that shows what the first shows; what it takes is
-// said anew.
-func inherit(first *CapturedSetup) CapturedSetup {
-	s := *first
-	s.Setup, s.Offers = Setup{}, nil
+// inherit makes a setup show what the first shows; all else is said anew.
+func inherit(s, first *CapturedSetup) {
+	s.View = first.View
 	s.Listed = slices.Clone(first.Listed)
 	s.Extra = maps.Clone(first.Extra)
-	return s
 }
 
 // registers reads the register map of a setup.

@@ -41,12 +41,7 @@ type documentReader struct {
 }
 
 // text reads a string. The result is valid until the next read.
-func (r *documentReader) text(what string) []byte {
-	if r.err == nil && r.peek() != '"' {
-		r.wanted(what, "a string")
-	}
-	return r.string()
-}
+func (r *documentReader) text(what string) []byte { return r.string(what) }
 
 // boolean reads true or false.
 func (r *documentReader) boolean(what string) bool {

@@ -36,11 +36,11 @@ func newMeeting(captures []*Capture, key string, policy *Policy, limits *restric
 		t := newStance(c, c.Setup(key))
 		m.stances = append(m.stances, t)
 		if i == 0 {
-			m.certain, m.possible = t.certain, *t.mayTake()
+			m.certain, m.possible = *t.certain, *t.mayTake()
 			m.everywhere, m.somewhere = t.setup.View.Present, t.setup.View.Present
 			continue
 		}
-		m.certain.Meet(&t.certain, &m.restCertain)
+		m.certain.Meet(t.certain, &m.restCertain)
 		m.possible.Meet(t.mayTake(), &m.restMaybe)
 		for w := range m.everywhere {
 			m.everywhere[w] &= t.setup.View.Present[w]

@@ -12,7 +12,7 @@ import (
 type stance struct {
 	capture  *Capture
 	setup    *CapturedSetup
-	certain  arm64.Offers
+	certain  *arm64.Offers // is not changed: it may be the capture's own
 	possible *arm64.Offers // nil: as certain
 }
 
@@ -20,12 +20,11 @@ type stance struct {
 func newStance(c *Capture, s *CapturedSetup) *stance {
 	t := &stance{capture: c, setup: s}
 	if s.Offers != nil {
-		t.certain = *s.Offers
+		t.certain = s.Offers
 		return t
 	}
-	t.certain = everyKernel(s)
-	possible := possibleOffers(s)
-	t.possible = &possible
+	certain, possible := everyKernel(s), possibleOffers(s)
+	t.certain, t.possible = &certain, &possible
 	return t
 }
 
@@ -60,7 +59,7 @@ func (t *stance) mayTake() *arm64.Offers {
 	if t.possible != nil {
 		return t.possible
 	}
-	return &t.certain
+	return t.certain
 }
 
 // possibleOffers is what a host could take at most, whatever its kernel: each

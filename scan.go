@@ -99,26 +99,26 @@ func (s *scanner) unexpected(want string) {
 }
 
 // string reads a string. The result is valid until the next read.
-func (s *scanner) string() []byte {
-	if !s.take('"') {
-		if s.err == nil {
-			s.unexpected("a string")
-		}
+func (s *scanner) string(what string) []byte {
+	if s.err != nil {
 		return nil
 	}
-	rest := s.data[s.at:]
+	if s.peek() != '"' {
+		s.wanted(what, "a string")
+		return nil
+	}
+	s.start = s.at
+	rest := s.data[s.at+1:]
 	length := plain(rest)
 	if length < len(rest) && rest[length] == '"' {
-		s.at += length + 1
+		s.at += length + 2
 		return rest[:length]
 	}
 	return s.quoted()
 }
 
-// quoted reads a string that is more than plain ASCII; its quotation mark has
-// been read.
+// quoted reads a string that is more than plain ASCII.
 func (s *scanner) quoted() []byte {
-	s.at = s.start
 	value := s.value()
 	if s.err != nil {
 		return nil
@@ -206,7 +206,7 @@ func (s *scanner) object(what string, member func(key []byte)) {
 			s.unexpected("a comma or the end of the object")
 			break
 		}
-		key := s.string()
+		key := s.string("a key")
 		at := s.start
 		if s.err != nil {
 			break
