@@ -42,6 +42,9 @@ func live() error {
 	if err := loadModules(ModuleDirectory); err != nil {
 		return err
 	}
+	if err := armTimers(); err != nil {
+		return err
+	}
 	own, err := startWaiter("/proc/self/exe")
 	if err != nil {
 		return err
@@ -119,15 +122,6 @@ func receive(r io.Reader) (job channel.Job, err error) {
 			return job, err
 		}
 	}
-}
-
-// setClock sets the time of day, in nanoseconds since 1970 UTC.
-func setClock(nanoseconds int64) error {
-	now := unix.NsecToTimeval(nanoseconds)
-	if err := unix.Settimeofday(&now); err != nil {
-		return os.NewSyscallError("settimeofday", err)
-	}
-	return nil
 }
 
 // startJob starts a child with the job, so that neither a crash nor an exit of
