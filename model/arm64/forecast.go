@@ -87,7 +87,7 @@ func Predict(capture *guise.Capture, to kernel.Version) (*Forecast, error) {
 		}
 	}
 	for i := range capture.Setups {
-		p := &predictor{old: old, next: next, captured: &capture.Setups[i]}
+		p := &predictor{old: old, next: next, captured: &capture.Setups[i], mode: capture.Host.Mode}
 		f.Setups = append(f.Setups, p.predict())
 	}
 	return f, nil
@@ -97,6 +97,7 @@ func Predict(capture *guise.Capture, to kernel.Version) (*Forecast, error) {
 type predictor struct {
 	old, next *kernel.Profile
 	captured  *guise.CapturedSetup
+	mode      string
 	kvm       kernel.VM
 	// host is a host that would show what was captured; its fields are
 	// replaced one after the other.
@@ -156,15 +157,22 @@ func (p *predictor) then(slot int, now uint64) isa.Set {
 func (p *predictor) possible(slot int, now uint64) isa.Set {
 	place := int(arm64.Slots[slot].Register)
 	_, field := arm64.Slots[slot].Describe()
+	if p.modeDecides(place, field) {
+		return isa.All(field.Width)
+	}
+	host, kept := &p.host, p.host.Values[place]
+	defer func() { host.Values[place] = kept }()
+	gics := []bool{true}
+	if field.Name == "GIC" {
+		gics = []bool{false, true}
+	}
 	var then isa.Set
 	for value := range uint64(1) << field.Width {
-		for _, gic := range []bool{false, true} {
-			host := p.host
-			host.Values[place] = field.Put(host.Values[place], value)
-			host.GICv3 = gic
-			p.mitigations(&host)
-			if field.Get(p.old.Limit(place, &host, p.kvm)) == now {
-				then |= isa.Only(field.Get(p.next.Limit(place, &host, p.kvm)))
+		for _, host.GICv3 = range gics {
+			host.Values[place] = field.Put(kept, value)
+			p.mitigations(host)
+			if field.Get(p.old.Limit(place, host, p.kvm)) == now {
+				then |= isa.Only(field.Get(p.next.Limit(place, host, p.kvm)))
 			}
 		}
 	}
@@ -174,6 +182,15 @@ func (p *predictor) possible(slot int, now uint64) isa.Set {
 		then = isa.All(field.Width)
 	}
 	return then
+}
+
+// modeDecides reports whether a field depends on kvm-arm.mode, and otherwise in
+// the two versions: without VHE the kernel takes ID_AA64MMFR1_EL1.VH as 0.
+func (p *predictor) modeDecides(place int, field *isa.Field) bool {
+	if place != arm64.IDAA64MMFR1EL1 || field.Name != "VH" || (p.mode != "protected" && p.mode != "nvhe") {
+		return false
+	}
+	return p.old.Does(kernel.TakesOverrides) != p.next.Does(kernel.TakesOverrides) || p.old.Does(kernel.KeepsVHE) != p.next.Does(kernel.KeepsVHE)
 }
 
 // mitigations sets what follows from a host's registers alone.
