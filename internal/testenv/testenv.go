@@ -3,20 +3,43 @@
 package testenv
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
 )
+
+// notRun names the file to which tests that did not run add a line, where it is
+// in the environment: go test shows nothing of a package whose tests passed.
+const notRun = "GUISE_TESTS_NOT_RUN"
 
 // Missing says that the machine lacks what the test needs. The test fails where
 // CI=true is in the environment, and is skipped with the reason elsewhere. The
 // message names what is missing and how it is had.
 func Missing(t testing.TB, format string, arguments ...any) {
 	t.Helper()
+	reason := fmt.Sprintf(format, arguments...)
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("must run under CI: "+format, arguments...)
+		t.Fatalf("must run under CI: %s", reason)
 	}
-	t.Skipf("not run: "+format, arguments...)
+	if path := os.Getenv(notRun); path != "" {
+		note(t, path, t.Name()+": "+reason+"\n")
+	}
+	t.Skipf("not run: %s", reason)
+}
+
+// note adds a line to a file that other processes add lines to.
+func note(t testing.TB, path, line string) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = file.WriteString(line)
+	if err = errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Tool returns the path of the first of the named programs that is installed.

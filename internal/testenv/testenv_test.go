@@ -43,9 +43,15 @@ func TestMissingFailsUnderCIOnly(t *testing.T) {
 		{"false", "", "not run: no fish; apt-get install fish"},
 	} {
 		t.Setenv("CI", test.ci)
+		notes := filepath.Join(t.TempDir(), "notes")
+		t.Setenv(notRun, notes)
 		r := recorded(t, func(t testing.TB) { Missing(t, "no %s; apt-get install %[1]s", "fish") })
 		if r.failed != test.failed || r.skipped != test.skipped {
 			t.Errorf("CI=%q: failed %q, skipped %q", test.ci, r.failed, r.skipped)
+		}
+		noted, err := os.ReadFile(notes)
+		if want := t.Name() + ": no fish; apt-get install fish\n"; test.skipped != "" && string(noted) != want {
+			t.Errorf("CI=%q: noted %q %v, want %q", test.ci, noted, err, want)
 		}
 	}
 }
