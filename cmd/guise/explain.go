@@ -90,7 +90,7 @@ func explainHost(name, key string) (*arm64.View, *guise.CapturedSetup, error) {
 		}
 		return &contract.View, nil, nil
 	}
-	captures, err := loadHosts(name)
+	captures, _, err := loadHosts(name, nil)
 	if err != nil {
 		return nil, nil, &inputError{err}
 	}

@@ -9,9 +9,11 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/catalog"
+	"github.com/guise-project/guise/internal/readfile"
 	"github.com/guise-project/guise/kernel"
 )
 
@@ -28,18 +30,15 @@ func (h *hostArguments) load() ([]*guise.Capture, error) {
 	found := make([][]*guise.Capture, len(h.Hosts))
 	failed := make([]error, len(h.Hosts))
 	var workers sync.WaitGroup
-	next := make(chan int)
+	var next atomic.Int64
 	for range min(runtime.GOMAXPROCS(0), len(h.Hosts)) {
 		workers.Go(func() {
-			for i := range next {
-				found[i], failed[i] = loadHosts(h.Hosts[i])
+			var buffer []byte // of the files, one after the other: captures hold no part of it
+			for i := int(next.Add(1)) - 1; i < len(h.Hosts); i = int(next.Add(1)) - 1 {
+				found[i], buffer, failed[i] = loadHosts(h.Hosts[i], buffer)
 			}
 		})
 	}
-	for i := range h.Hosts {
-		next <- i
-	}
-	close(next)
 	workers.Wait()
 	captures := make([]*guise.Capture, 0, len(h.Hosts))
 	for i := range found {
@@ -69,59 +68,44 @@ func (h *hostArguments) assume(captures []*guise.Capture) error {
 }
 
 // loadHosts reads what one argument names. A file comes before a catalogue
-// entry of the same name.
-func loadHosts(name string) ([]*guise.Capture, error) {
-	data, err := readDocument(name)
+// entry of the same name. It returns the buffer, which may have grown.
+func loadHosts(name string, buffer []byte) ([]*guise.Capture, []byte, error) {
+	data, err := readDocumentInto(buffer, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		capture, catalogErr := catalog.Load(name)
 		if errors.Is(catalogErr, catalog.ErrUnknown) {
-			return nil, &hintedError{fmt.Errorf("%s: no such file, and not in the catalogue", name), "guise catalog lists the built-in captures"}
+			return nil, buffer, &hintedError{fmt.Errorf("%s: no such file, and not in the catalogue", name), "guise catalog lists the built-in captures"}
 		}
-		return []*guise.Capture{capture}, catalogErr
+		return []*guise.Capture{capture}, buffer, catalogErr
 	}
 	if err != nil {
-		return nil, err
+		return nil, buffer, err
 	}
 	if bytes.Contains(data, []byte(`"`+guise.SchemaFleet+`"`)) {
-		return guise.ReadFleet(name, data)
+		captures, err := guise.ReadFleet(name, data)
+		return captures, data, err
 	}
 	capture, err := guise.ReadCapture(name, data)
 	if err != nil {
-		return nil, err
+		return nil, data, err
 	}
-	return []*guise.Capture{capture}, nil
+	return []*guise.Capture{capture}, data, nil
 }
 
 // readDocument reads a file, or standard input for "-", that is small enough to
 // be a document.
-func readDocument(name string) ([]byte, error) {
-	file := os.Stdin
+func readDocument(name string) ([]byte, error) { return readDocumentInto(nil, name) }
+
+// readDocumentInto is readDocument into a buffer, or a larger one.
+func readDocumentInto(buffer []byte, name string) ([]byte, error) {
 	if name != "-" {
-		var err error
-		if file, err = os.Open(name); err != nil {
-			return nil, err
-		}
-		defer file.Close()
+		return readfile.Into(buffer, name, guise.MaxDocumentSize)
 	}
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
+	data, err := io.ReadAll(io.LimitReader(os.Stdin, guise.MaxDocumentSize+1))
+	if err == nil && len(data) > guise.MaxDocumentSize {
+		err = fmt.Errorf("%s: no document is longer than %d bytes", name, guise.MaxDocumentSize)
 	}
-	switch {
-	case info.IsDir():
-		return nil, fmt.Errorf("%s: is a directory; want a document", name)
-	case info.Size() > guise.MaxDocumentSize:
-		return nil, fmt.Errorf("%s: is %d bytes long; no document is longer than %d", name, info.Size(), guise.MaxDocumentSize)
-	}
-	data := make([]byte, 0, info.Size()+1)
-	buffer := bytes.NewBuffer(data)
-	if _, err := buffer.ReadFrom(io.LimitReader(file, guise.MaxDocumentSize+1)); err != nil {
-		return nil, err
-	}
-	if buffer.Len() > guise.MaxDocumentSize {
-		return nil, fmt.Errorf("%s: no document is longer than %d bytes", name, guise.MaxDocumentSize)
-	}
-	return buffer.Bytes(), nil
+	return data, err
 }
 
 // loadContract reads a contract. Errors are *inputError.
