@@ -27,6 +27,7 @@ var Rules = []Rule{
 	{"files are short", lengths},
 	{"generated files say so", generatedFiles},
 	{"nothing names a machine or a registry", names},
+	{"links lead somewhere", links},
 }
 
 func importDirections(t *Tree) (breaches []string) {
@@ -219,6 +220,31 @@ func names(t *Tree) (breaches []string) {
 			for _, unwanted := range unwantedNames {
 				if found := unwanted.pattern.Find(line); found != nil {
 					breaches = append(breaches, fmt.Sprintf("%s:%d: %q: names %s", f.Path, i+1, bytes.TrimSpace(found), unwanted.what))
+				}
+			}
+		}
+	}
+	return breaches
+}
+
+// link is a link of Markdown to a file of the tree, without the place in it.
+var link = regexp.MustCompile(`\]\(([^)#:\s]+)(?:#[^)\s]*)?\)`)
+
+func links(t *Tree) (breaches []string) {
+	exists := map[string]bool{}
+	for _, f := range t.Files {
+		for name := f.Path; name != "."; name = path.Dir(name) {
+			exists[name] = true
+		}
+	}
+	for _, f := range t.Files {
+		if path.Ext(f.Path) != ".md" {
+			continue
+		}
+		for i, line := range bytes.Split(f.Data, []byte("\n")) {
+			for _, match := range link.FindAllSubmatch(line, -1) {
+				if target := path.Join(f.Directory(), string(match[1])); !exists[target] {
+					breaches = append(breaches, fmt.Sprintf("%s:%d: links to %s, which is not there", f.Path, i+1, target))
 				}
 			}
 		}
