@@ -195,3 +195,38 @@ func TestPrograms(t *testing.T) {
 		t.Logf("%s: %d of %d operations completed", program.Name, completed, len(trace.Records))
 	}
 }
+
+// TestRunning reads a VM's registers from debugfs and from its vCPU.
+func TestRunning(t *testing.T) {
+	host := openHost(t)
+	machine, err := host.NewVM(t.Context(), guise.Setup{VGIC: 3}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer machine.Close()
+	running, err := RunningVMs(os.Getpid())
+	if errors.Is(err, vm.ErrNotSupported) {
+		t.Log(err) // before Linux 6.9
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(running) != 1 || running[0].Contract.Setup.VGIC != 3 {
+		t.Fatalf("%d VMs: %+v", len(running), running)
+	}
+	seen := 0
+	for place := range arm64.Registers {
+		if !running[0].Contract.View.Present.Has(place) {
+			continue
+		}
+		value, err := machine.Get(0, arm64.ID(arm64.Registers[place].ID))
+		if err != nil || value != running[0].Contract.View.Values[place] {
+			t.Errorf("%s: debugfs shows %#x, the vCPU %#x, %v", arm64.Registers[place].Name, running[0].Contract.View.Values[place], value, err)
+		}
+		seen++
+	}
+	if seen < 56 {
+		t.Errorf("debugfs shows %d registers; there are 56 at least", seen)
+	}
+}

@@ -21,10 +21,14 @@ import (
 type captureCommand struct {
 	Output string   `short:"o" placeholder:"FILE" help:"Write the capture to a file; standard output unless given."`
 	Device string   `default:"/dev/kvm" help:"KVM's device."`
+	VM     int      `name:"vm" placeholder:"PID" help:"Instead, write the contract that a running VM of this process has now, whoever its VMM is."`
 	Setup  []string `placeholder:"SETUP" help:"Capture these setups only, as base/vgic3 or pmu+sve/vgic0; every one the host accepts unless given."`
 }
 
 func (c *captureCommand) Run(s *session) (int, error) {
+	if c.VM != 0 {
+		return c.running(s)
+	}
 	options := vm.CaptureOptions{}
 	for _, text := range c.Setup {
 		setup, err := parseSetup(text)
@@ -68,6 +72,31 @@ func (c *captureCommand) Run(s *session) (int, error) {
 		fmt.Fprintf(s.stderr, "guise: captured %d setups in %s: %s\n", len(capture.Setups), time.Since(started).Round(time.Millisecond), path)
 	}
 	return statusYes, nil
+}
+
+// running writes the contract of a VM that runs now.
+func (c *captureCommand) running(s *session) (int, error) {
+	if c.VM < 0 {
+		return 0, &inputError{fmt.Errorf("--vm %d: want a process identifier", c.VM)}
+	}
+	machines, err := kvm.RunningVMs(c.VM)
+	if err != nil {
+		return 0, hinted(err)
+	}
+	if len(machines) > 1 {
+		names := make([]string, len(machines))
+		for i := range machines {
+			names[i] = machines[i].Name
+		}
+		return 0, fmt.Errorf("process %d has %d VMs, %s; one process is taken to have one", c.VM, len(machines), strings.Join(names, ", "))
+	}
+	contract := machines[0].Contract
+	fmt.Fprintf(s.stderr, "guise: not told by the kernel: hypercall bitmaps, PSCI version, caches, vector lengths\n")
+	if c.Output == "" {
+		_, err := s.stdout.Write(contract.Marshal())
+		return statusYes, err
+	}
+	return statusYes, writeWhole(c.Output, contract.Marshal(), fs.FileMode(0o644))
 }
 
 // openKVM opens the live backend, with what can be done where there is none.
