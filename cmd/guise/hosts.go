@@ -81,11 +81,11 @@ func loadHosts(name string, buffer []byte) ([]*guise.Capture, []byte, error) {
 	if err != nil {
 		return nil, buffer, err
 	}
-	if bytes.Contains(data, []byte(`"`+guise.SchemaFleet+`"`)) {
+	capture, err := guise.ReadCapture(name, data)
+	if err != nil && bytes.Contains(data, []byte(`"`+guise.SchemaFleet+`"`)) {
 		captures, err := guise.ReadFleet(name, data)
 		return captures, data, err
 	}
-	capture, err := guise.ReadCapture(name, data)
 	if err != nil {
 		return nil, data, err
 	}

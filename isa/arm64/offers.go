@@ -86,13 +86,14 @@ var plainSlots = sync.OnceValue(func() *[NumSlots]struct{ lsb, mask uint64 } {
 // changed.
 func (o *Offers) FromView(v *View) {
 	o.free, o.filled, o.present = Places{}, Places{}, v.Present
-	for i := range o.sets {
-		o.sets[i] = ^uint64(0)
-	}
+	clear(o.sets[:])
 	masks, plain := restMasks(), plainSlots()
 	for place, value := range &v.Values {
 		o.rest[place] = 0
 		if !v.Present.Has(place) {
+			for slot := firstSlot[place]; slot < firstSlot[place+1]; slot++ {
+				o.PutSet(slot, ^isa.Set(0))
+			}
 			continue
 		}
 		if o.rest[place] = value & masks[place]; o.rest[place] != 0 {
@@ -105,7 +106,7 @@ func (o *Offers) FromView(v *View) {
 			} else if member, known := Slots[slot].Extract(value); known {
 				set = isa.Only(member)
 			}
-			o.PutSet(slot, set)
+			o.sets[slot/4] |= uint64(set) << (slot % 4 * 16)
 		}
 	}
 }

@@ -139,9 +139,9 @@ type Finder struct{ next int }
 
 // Place is PlaceBytes.
 func (f *Finder) Place(name []byte) (int, bool) {
-	if f.next < NumRegisters {
-		if place := int(byOrder[f.next]); Registers[place].Name == string(name) {
-			f.next++
+	for next := f.next; next < min(f.next+4, NumRegisters); next++ {
+		if place := int(byOrder[next]); Registers[place].Name == string(name) {
+			f.next = next + 1
 			return place, true
 		}
 	}
