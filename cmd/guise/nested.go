@@ -46,7 +46,7 @@ func (*nestedCommand) Help() string {
   msgsndp                    L2 executes an instruction that needs a facility
   cause 5                    hardware raises the facility interrupt with a cause
   sc, exit 0x500             L2 leaves for a hypercall, or through a vector
-  hdsi A D R, hisi R         L2 faults in its translation
+  hdsi A S R, hisi S R       L2 faults in its translation
   illegal I                  L2 executes an instruction nobody has
   write sprg0 0x99           L2 writes a register of its own
   tick 100                   the counters run on

@@ -30,7 +30,8 @@ const (
 	LPCRTC            uint64 = 0x0000000000000200
 	LPCRLPES          uint64 = 0x000000000000000c
 
-	// LPCRNested holds what L1 may set for L2; the rest is L1's own.
+	// LPCRNested holds what L1 may set for L2; the rest is L1's own. Since
+	// March 2022 Linux keeps LPES to itself as well.
 	LPCRNested = LPCRPrefetchDepth | LPCRILE | LPCRAIL | LPCRLD | LPCRTC | LPCRLPES | LPCRMER
 )
 

@@ -95,8 +95,9 @@ const (
 	ToWhatIsPermitted  // hfscr_permitted, whatever is lazily off
 	ToWhatIsLoadedOnly // allowed, and its state is in the CPU
 
-	MaskOnly   // L1 may set LPCRNested
-	MaskFilter // and of that TC never, AIL only 3, LD only on ISA 3.0
+	MaskOnly       // L1 may set LPCRNested
+	MaskFilter     // and of that TC never, AIL only 3, LD only on ISA 3.0
+	MaskFilterLPES // nor LPES
 
 	NothingOfL1
 	L1sOwn
@@ -119,7 +120,7 @@ const (
 	Forward     // facility unavailable 0xf80 to L1, with the cause
 	ForwardBare // 0xf80 to L1, cause field untouched
 	Illegal     // an illegal instruction: 0xe40 to L1, heir = the instruction
-	Program     // an illegal-instruction program interrupt 0x700 for L1
+	Program     // 0xf80 to L1 with the cause cleared, and a program interrupt queued for L1 itself
 	Load        // load the state, switch the facility on, resume L2
 	Emulate     // emulate the instruction, resume L2
 	FailCall    // H_ENTER_NESTED fails
@@ -134,13 +135,13 @@ var choiceNames = [choiceCount]string{
 	"that of version 1", "that of the version", "that of the byte-swapped version",
 	"reserved bits are added", "as it is",
 	"what L1 has now", "what L1 is permitted", "what is loaded for L1",
-	"the bits L1 may set", "the bits L1 may set, filtered",
+	"the bits L1 may set", "the bits L1 may set, filtered", "the bits L1 may set, filtered, without LPES",
 	"nothing of L1's", "L1's own",
 	"real", "as written", "as written, hidden bits 0",
 	"on every exit", "on 0xf80", "on 0xf80, else cleared",
 	"stay", "are hidden",
 	"none", "PM, EBB, TM", "all",
-	"forward", "forward without cause", "illegal instruction", "program interrupt",
+	"forward", "forward without cause", "illegal instruction", "program interrupt in L1",
 	"load", "emulate", "fail the hypercall", "impossible",
 }
 
@@ -196,7 +197,7 @@ func (g *Generation) Evidence(r Rule) string {
 const (
 	evidence510   = "source: 5.10.223"
 	evidenceMid   = "source: trees between 5.10 and 5.15; release inferred"
-	evidenceSeed  = "list: v3 1/2, 15 April 2021"
+	evidenceSeed  = "list: v3 1/2, 15 April 2021 (549e29b458c5 in its author's tree)"
 	evidenceHidV3 = "list: v3 2/2, 15 April 2021"
 	evidence515   = "observed: 6.1.176, 6.12.107; merged August 2021, release inferred"
 	evidenceHEAI  = "source: 7c3ded573514, 6.1.176, 6.12.95"
@@ -263,7 +264,10 @@ var Generations = []Generation{
 		{RuleLazyOn, Illegal, evidenceHEAI},
 		{RuleDirectOn, Illegal, evidenceHEAI},
 	}},
-	{Name: "6.13", Base: "5.15", About: "Linux 6.13 and later: every facility interrupt goes to L1 again", Changes: []Change{
+	{Name: "5.19", Base: "5.15", About: "LPES is L1's own: external interrupts must not pass L0 by", Changes: []Change{
+		{RuleLPCR, MaskFilterLPES, "observed: 6.1.176, 6.12.107, 7.2.13; list: 3 March 2022; release inferred"},
+	}},
+	{Name: "6.13", Base: "5.19", About: "Linux 6.13 and later: every facility interrupt goes to L1 again", Changes: []Change{
 		{RuleHiddenOff, Forward, evidence613},
 		{RuleHiddenOn, Forward, evidence613},
 		{RuleEmulatedOff, Forward, evidence613},

@@ -42,7 +42,9 @@ var words = []struct {
 	{"hdsi", "hdsi ADDRESS SYNDROME GUEST-REAL", 3, func(n []uint64) Event {
 		return Event{Kind: DataFault, Address: n[0], Syndrome: n[1], Value: n[2]}
 	}},
-	{"hisi", "hisi GUEST-REAL", 1, func(n []uint64) Event { return Event{Kind: InstructionFault, Value: n[0]} }},
+	{"hisi", "hisi SYNDROME GUEST-REAL", 2, func(n []uint64) Event {
+		return Event{Kind: InstructionFault, Syndrome: n[0], Value: n[1]}
+	}},
 	{"illegal", "illegal INSTRUCTION", 1, func(n []uint64) Event { return Event{Kind: IllegalInstruction, Value: n[0]} }},
 }
 
@@ -53,7 +55,7 @@ var words = []struct {
 //	msgsndp                    L2 executes an instruction that needs a facility
 //	cause 5                    hardware raises the facility interrupt with a cause
 //	sc, exit 0x500             L2 leaves for a hypercall, or through a vector
-//	hdsi A D R, hisi R         L2 faults in its translation
+//	hdsi A S R, hisi S R       L2 faults in its translation
 //	illegal I                  L2 executes an instruction nobody has
 //	write sprg0 0x99           L2 writes a register of its own
 //	tick 100                   the counters run on
@@ -193,10 +195,14 @@ func parseWrite(action *Action, rest []string) error {
 			names = append(names, isapower.StateField(f).String())
 		}
 	}
+	names = append(names, "msr")
 	if len(rest) != 2 || !slices.Contains(names, rest[0]) {
 		return fmt.Errorf("write: want a register of L2's own and a value; those are %s", strings.Join(names, ", "))
 	}
-	field, _ := isapower.StateFieldNamed(rest[0])
+	field, ok := isapower.StateFieldNamed(rest[0])
+	if !ok {
+		field = isapower.StateFields
+	}
 	numbers, err := parseNumbers("write "+rest[0], "write "+rest[0]+" VALUE", rest[1:], 1)
 	if err == nil {
 		action.Event = Event{Kind: Write, Field: field, Value: numbers[0]}

@@ -18,9 +18,10 @@ cause EBB
 sc
 exit 0x500
 hdsi 0x1000 0x40020000 0x9000
-hisi 0x9000
+hisi 0x40000000 0x9000
 illegal 0x7c00051d
 write sprg0 0x99
+write msr 0x1000
 tick 100
 signal
 l1 mtebbhr
@@ -40,9 +41,10 @@ release EBB PM
 		{Text: "sc", Event: Event{Kind: Exit, Value: 0xc00}},
 		{Text: "exit 0x500", Event: Event{Kind: Exit, Value: 0x500}},
 		{Text: "hdsi 0x1000 0x40020000 0x9000", Event: Event{Kind: DataFault, Address: 0x1000, Syndrome: 0x40020000, Value: 0x9000}},
-		{Text: "hisi 0x9000", Event: Event{Kind: InstructionFault, Value: 0x9000}},
+		{Text: "hisi 0x40000000 0x9000", Event: Event{Kind: InstructionFault, Syndrome: 0x40000000, Value: 0x9000}},
 		{Text: "illegal 0x7c00051d", Event: Event{Kind: IllegalInstruction, Value: 0x7c00051d}},
 		{Text: "write sprg0 0x99", Event: Event{Kind: Write, Field: isapower.StateSPRG0, Value: 0x99}},
+		{Text: "write msr 0x1000", Event: Event{Kind: Write, Field: isapower.StateFields, Value: 0x1000}},
 		{Text: "tick 100", Event: Event{Kind: Tick, Value: 100}},
 		{Text: "signal", Event: Event{Kind: Signal}},
 		{Text: "l1 mtebbhr", Event: Event{Kind: DirectUse, Cause: 7, Value: mustImage(t, "mtebbhr")}},

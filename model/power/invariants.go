@@ -37,7 +37,7 @@ func Violations(g *Generation, permitted Permitted, before *State, event Event, 
 		if out.R3 == isapower.VectorHFacility {
 			want = event.Cause
 			bit := isapower.CauseBit(want)
-			if hidden&bit != 0 {
+			if hidden&bit != 0 && isapower.Cause(seen) == want {
 				note("I2", "L1 is told of cause %d, which is hidden from it", want)
 			}
 			if written&bit != 0 {

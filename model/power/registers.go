@@ -148,7 +148,11 @@ func load(g *Generation, permitted *Permitted, s *State, entry Entry, value uint
 // filter, TC is for hashed translation only, AIL knows 0 and 3, and LD is of
 // ISA 3.0 (kvmppc_filter_lpcr_hv).
 func loadLPCR(g *Generation, s *State, value uint64) uint64 {
-	lpcr := s.L1.LPCR&^isapower.LPCRNested | value&isapower.LPCRNested
+	mask := isapower.LPCRNested
+	if g.rules[RuleLPCR] == MaskFilterLPES {
+		mask &^= isapower.LPCRLPES
+	}
+	lpcr := s.L1.LPCR&^mask | value&mask
 	if g.rules[RuleLPCR] == MaskOnly {
 		return lpcr
 	}

@@ -95,13 +95,15 @@ const (
 	Unavailable
 	// DirectUse: L1 itself executes such an instruction.
 	DirectUse
-	// Write: L2 writes Value to Field, a register that is its own.
+	// Write: L2 writes Value to Field, a register that is its own, or to MSR
+	// where Field is isapower.StateFields.
 	Write
 	// Tick: purr, spurr, ic and vtb each count Value on.
 	Tick
 	// DataFault: 0xe00 with Address, Syndrome and the guest-real address Value.
 	DataFault
-	// InstructionFault: 0xe20 with the guest-real address Value.
+	// InstructionFault: 0xe20 with the bits Syndrome in HSRR1 and the
+	// guest-real address Value.
 	InstructionFault
 	// IllegalInstruction: 0xe40 for instruction Value.
 	IllegalInstruction

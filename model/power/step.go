@@ -48,7 +48,10 @@ func step(g *Generation, permitted *Permitted, out *Outcome, event *Event) {
 	case Unavailable:
 		unavailable(g, permitted, out, event)
 	case Write:
-		if writable[event.Field] {
+		if event.Field == isapower.StateFields {
+			s.RealMSR = (event.Value | isapower.MSRME) &^ isapower.MSRHV
+			out.Did = Ran
+		} else if writable[event.Field] {
 			s.Real[event.Field] = event.Value
 			out.Did = Ran
 		}
@@ -61,6 +64,9 @@ func step(g *Generation, permitted *Permitted, out *Outcome, event *Event) {
 	case DataFault:
 		leave(g, permitted, out, isapower.VectorHDSI, event)
 	case InstructionFault:
+		// HSRR1 holds MSR and the fault's bits; KVM as L1 looks for them in the
+		// msr it is given.
+		s.RealMSR |= event.Syndrome
 		leave(g, permitted, out, isapower.VectorHISI, event)
 	case IllegalInstruction:
 		leave(g, permitted, out, isapower.VectorHEAI, event)
@@ -103,8 +109,9 @@ func unavailable(g *Generation, permitted *Permitted, out *Outcome, event *Event
 	case Illegal:
 		leave(g, permitted, out, isapower.VectorHEAI, event)
 	case Program:
-		out.Vector, out.SRR1 = isapower.VectorProgram, isapower.SRR1Illegal
-		leave(g, permitted, out, isapower.VectorProgram, event)
+		// Queued as a priority, so without the flags that say why.
+		out.Vector = isapower.VectorProgram
+		leave(g, permitted, out, isapower.VectorHFacility, event)
 	case FailCall:
 		// The discussion names no return code; H_AUTHORITY stands for one.
 		leave(g, permitted, out, isapower.HAuthority, event)

@@ -210,7 +210,7 @@ func TestReturnedOnFaults(t *testing.T) {
 		want  []uint64 // in the order of fields
 	}{
 		{Event{Kind: DataFault, Address: 0x1000, Syndrome: 0x40020000, Value: 0x9000}, 0xe00, []uint64{0x1000, 0x40020000, 0x9000, 4}},
-		{Event{Kind: InstructionFault, Value: 0x9000}, 0xe20, []uint64{1, 2, 0x9000, 4}},
+		{Event{Kind: InstructionFault, Syndrome: 0x40000000, Value: 0x9000}, 0xe20, []uint64{1, 2, 0x9000, 4}},
 		{Event{Kind: IllegalInstruction, Value: 0x7c00051d}, 0xe40, []uint64{1, 2, 3, 0x7c00051d}},
 		{Event{Kind: Exit, Value: 0x500}, 0x500, []uint64{1, 2, 3, 4}},
 	} {
@@ -228,6 +228,55 @@ func TestReturnedOnFaults(t *testing.T) {
 				t.Errorf("%v: %v is %#x, want %#x", c.event.Kind, f, got, c.want[i])
 			}
 		}
+	}
+}
+
+// TestLPCR: real values of an L1 with 0x004000000454f41f, those of 6.1 and
+// later observed (QEMU has no bit 2).
+func TestLPCR(t *testing.T) {
+	for _, c := range []struct {
+		generation string
+		asked      uint64
+		real       uint64
+	}{
+		{"5.10", 0, 0x000000000454f413},
+		{"5.10", ^uint64(0), 0x0070000007d6fe1f},
+		{"5.15", 0, 0x000000000454f413},
+		{"5.15", ^uint64(0), 0x0070000007d6fc1f},
+		{"6.1", 0, 0x000000000454f41f},
+		{"7.2", 0, 0x000000000454f41f},
+		{"7.2", ^uint64(0), 0x0070000007d6fc1f},
+		{"7.2", 0x0000000001000000, 0x000000000454f41f}, // AIL 2 is none
+		{"7.2", 0x0000000001800000, 0x0000000005d4f41f},
+	} {
+		g, s := mustFind(t, c.generation), NewState(isapower.Level31, power10)
+		if g.Rule(RuleVersions) == VersionOneOnly {
+			s.Structure[isapower.StateVersion] = 1
+		}
+		s.Structure[isapower.StateLPCR] = c.asked
+		if got := Step(g, power10, &s, Event{Kind: Enter}).State.Real[isapower.StateLPCR]; got != c.real {
+			t.Errorf("%s, asked %#x: %#x, want %#x", c.generation, c.asked, got, c.real)
+		}
+	}
+	g, s := mustFind(t, "7.2"), NewState(isapower.Level31, power10)
+	s.Machine.RadixPrefetchBug = true
+	s.Structure[isapower.StateLPCR] = isapower.LPCRAIL
+	if got := Step(g, power10, &s, Event{Kind: Enter}).State.Real[isapower.StateLPCR]; got&isapower.LPCRAIL != 0 {
+		t.Errorf("AIL %#x with the prefetch bug", got)
+	}
+}
+
+// TestMSRBelongsToL2 but for HV and ME.
+func TestMSRBelongsToL2(t *testing.T) {
+	g, s := mustFind(t, "7.2"), NewState(isapower.Level31, power10)
+	s = Step(g, power10, &s, Event{Kind: Enter}).State
+	out := Step(g, power10, &s, Event{Kind: Write, Field: isapower.StateFields, Value: isapower.MSRHV | isapower.MSRPR})
+	if out.Did != Ran || out.State.RealMSR != isapower.MSRPR|isapower.MSRME {
+		t.Errorf("%v, %#x", out.Did, out.State.RealMSR)
+	}
+	out = Step(g, power10, &out.State, Event{Kind: InstructionFault, Syndrome: 0x40000000})
+	if out.State.MSR != isapower.MSRPR|isapower.MSRME|0x40000000 {
+		t.Errorf("returned %#x", out.State.MSR)
 	}
 }
 
@@ -261,7 +310,7 @@ func TestEntryErrors(t *testing.T) {
 		{"L2 suspended", func(s *State) { s.MSR |= isapower.MSRTSS }, -5, -5, true},
 		{"lpid 300 of 256", func(s *State) { s.Structure[isapower.StateLPID] = 300 }, -4, -4, true},
 	}
-	for _, name := range []string{"5.10", "5.12", "v3-1", "v3-2", "5.14", "5.15", "6.13", "ideal"} {
+	for _, name := range []string{"5.10", "5.12", "v3-1", "v3-2", "5.14", "5.15", "5.19", "6.13", "ideal"} {
 		g := mustFind(t, name)
 		for i, b := range breaks {
 			for _, more := range []bool{false, true} {
@@ -431,7 +480,7 @@ func TestGenerations(t *testing.T) {
 	for _, c := range []struct{ version, want, basis string }{
 		{"4.20", "5.10", ""}, {"5.4", "5.10", ""}, {"5.10", "5.10", ""}, {"5.10.223", "5.10", ""},
 		{"5.11", "5.10", "inferred"}, {"5.13", "5.12", "inferred"}, {"5.14", "5.14", "inferred"}, {"5.15", "5.15", "inferred"},
-		{"6.1", "5.15", ""}, {"6.12.107", "5.15", ""}, {"6.13", "6.13", "inferred"}, {"7.2", "6.13", ""}, {"7.3", "6.13", ""},
+		{"5.18", "5.15", "inferred"}, {"6.1", "5.19", ""}, {"6.12.107", "5.19", ""}, {"6.13", "6.13", "inferred"}, {"7.2", "6.13", ""}, {"7.3", "6.13", ""},
 		{"7.4", "6.13", "extrapolated"}, {"ideal", "ideal", ""}, {"v3-2", "v3-2", ""},
 	} {
 		g, basis, err := FindGeneration(c.version)
@@ -501,7 +550,7 @@ func choicesOf(r Rule) map[Choice]bool {
 	case RuleMask:
 		return set(ToWhatL1HasNow, ToWhatIsPermitted, ToWhatIsLoadedOnly)
 	case RuleLPCR:
-		return set(MaskOnly, MaskFilter)
+		return set(MaskOnly, MaskFilter, MaskFilterLPES)
 	case RulePCR:
 		return set(NothingOfL1, L1sOwn)
 	case RuleReturnedHFSCR:

@@ -25,10 +25,10 @@ func oracle(generation string, permitted Permitted, loadedNow, v uint64, cause u
 		return v & (top | loadedNow), Returned, 0xf80, withCause
 	case "v3-2":
 		if on {
-			return v & (top | loadedNow), Returned, 0x700, v &^ top
+			return v & (top | loadedNow), Returned, 0xf80, v &^ top
 		}
 		return v & (top | loadedNow), Returned, 0xf80, withCause
-	case "5.15":
+	case "5.15", "5.19":
 		if inP && !on {
 			return v & (top | permitted.Available), Returned, 0xf80, withCause
 		}
