@@ -65,6 +65,7 @@ func (m *meeting) settle() *BaselineResult {
 	m.settleExtra()
 	m.settleSetup()
 	m.noteLists()
+	m.noteChoices()
 	givesUp := m.givesUp()
 	result := &BaselineResult{
 		Setup: m.setup(), Findings: m.findings, Settled: m.settled, GivesUp: givesUp,
