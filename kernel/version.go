@@ -59,12 +59,15 @@ func (s Span) In(v Version) (in, known bool) {
 	return false, false
 }
 
+// lastMinor stands for the last release of a major version, whichever it was.
+const lastMinor = 0xffff
+
 // String gives "6.15", or "(6.1, 6.12]" where the release is not known.
 func (s Span) String() string {
 	if s.After == (Version{}) {
 		return "up to " + s.By.String()
 	}
-	if s.After.Major == s.By.Major && s.After.Minor+1 == s.By.Minor {
+	if s.After.Major == s.By.Major && s.After.Minor+1 == s.By.Minor || s.After.Minor == lastMinor {
 		return s.By.String()
 	}
 	return fmt.Sprintf("(%v, %v]", s.After, s.By)
@@ -90,7 +93,7 @@ func in(version string) Span {
 	by := must(version)
 	after := Version{by.Major, by.Minor - 1}
 	if by.Minor == 0 {
-		after = Version{by.Major - 1, 0xffff}
+		after = Version{by.Major - 1, lastMinor}
 	}
 	return Span{After: after, By: by}
 }

@@ -42,6 +42,20 @@ func NewMachine(model string) (*Machine, error) {
 	return &Machine{Name: model, CPUs: []CPU{*cpu}, GICv3: true}, nil
 }
 
+// ParseMachine reads a machine of one CPU from its registers, one to a line:
+// "ID_AA64PFR0_EL1 0x1101000021110112". '#' starts a comment; VECTOR_LENGTHS is
+// the set of SVE vector lengths. It has a GICv3.
+func ParseMachine(name, text string) (*Machine, error) {
+	models, err := parseCPUs("cpu machine\n" + text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(models) != 1 {
+		return nil, fmt.Errorf("%s: has %d CPUs; want the registers of one", name, len(models))
+	}
+	return &Machine{Name: name, CPUs: []CPU{*models["machine"]}, GICv3: true}, nil
+}
+
 // parseCPUs reads the format of cpus.txt: "cpu NAME", then a register and its
 // value on each line; "like NAME" copies a CPU above. '#' starts a comment.
 func parseCPUs(text string) (map[string]*CPU, error) {

@@ -1,13 +1,16 @@
 package arm64
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/kernel"
+	"github.com/guise-project/guise/vm"
 )
 
 // Forecast says what VMs would be shown if a host's kernel changed.
@@ -263,10 +266,20 @@ func (p *predictor) moves(f *FieldForecast) (taken, back guise.Verdict) {
 	}
 	var into, outOf [2]bool // takes, refuses
 	for _, then := range f.Then.Values() {
-		into[index(p.next.Takes(f.Slot, then).Has(f.Now))] = true
-		outOf[index(p.old.Takes(f.Slot, f.Now).Has(then))] = true
+		into[index((p.next.Takes(f.Slot, then) | p.zeroed(p.next, f.Slot)).Has(f.Now))] = true
+		outOf[index((p.old.Takes(f.Slot, f.Now) | p.zeroed(p.old, f.Slot)).Has(then))] = true
 	}
 	return verdict(into), verdict(outOf)
+}
+
+// zeroed are the values that a kernel takes and stores as 0, as far as the
+// capture shows what the host itself has.
+func (p *predictor) zeroed(profile *kernel.Profile, slot int) isa.Set {
+	_, field := arm64.Slots[slot].Describe()
+	if field.Width > 4 {
+		return 0
+	}
+	return profile.StoresZero(slot, field.Get(p.captured.View.Values[arm64.Slots[slot].Register]))
 }
 
 func index(taken bool) int {
@@ -325,4 +338,32 @@ func (p *predictor) lists() (gone, entered []arm64.ID) {
 		}
 	}
 	return gone, entered
+}
+
+// Settle replaces what is possible with what a VM of the setup on the hardware
+// itself shows, as the model of it makes one.
+func (s *SetupForecast) Settle(made vm.VM) error {
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		id := arm64.ID(arm64.Registers[arm64.Slots[f.Slot].Register].ID)
+		value, err := made.Get(0, id)
+		if errors.Is(err, syscall.ENOENT) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if member, known := arm64.Slots[f.Slot].Extract(value); known {
+			f.Then = isa.Only(member)
+		}
+	}
+	for i := range s.Whole {
+		w := &s.Whole[i]
+		value, err := made.Get(0, arm64.ID(arm64.Registers[w.Place].ID))
+		if err != nil {
+			return err
+		}
+		w.Then, w.Known = value, true
+	}
+	return nil
 }

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
+	model "github.com/guise-project/guise/model/arm64"
+	"github.com/guise-project/guise/vm"
+)
+
+// forecastCommand says what guests would see if a host's kernel changed.
+type forecastCommand struct {
+	Host    string `arg:"" help:"A capture file, or a catalogue name such as graviton3@6.1."`
+	Kernel  string `required:"" placeholder:"VERSION" help:"The kernel the host would get."`
+	Raw     string `placeholder:"FILE|MODEL" help:"The hardware's own ID registers: a CPU model that guise knows, or a file of \"REGISTER VALUE\" lines. With them nothing is unknown."`
+	Setup   string `placeholder:"SETUP" help:"Only this setup, as base or pmu+sve."`
+	Verbose bool   `short:"v" help:"Name every unknown field and every entry that is not settled."`
+	JSON    bool   `name:"json" help:"Print the forecast as JSON."`
+}
+
+func (c *forecastCommand) Run(s *session) (int, error) {
+	version, err := kernel.ParseVersion(c.Kernel)
+	if err != nil {
+		return 0, &inputError{fmt.Errorf("--kernel: %w", err)}
+	}
+	captures, _, err := loadHosts(c.Host, nil)
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	if len(captures) != 1 {
+		return 0, &inputError{fmt.Errorf("%s: %d hosts; want one", c.Host, len(captures))}
+	}
+	forecast, err := model.Predict(captures[0], version)
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	if c.Raw != "" {
+		if err := c.settle(s, forecast, captures[0]); err != nil {
+			return 0, err
+		}
+	}
+	if c.Setup != "" {
+		kept := forecast.Setups[:0]
+		for _, f := range forecast.Setups {
+			if f.Setup.Name() == c.Setup || f.Setup.Key() == c.Setup {
+				kept = append(kept, f)
+			}
+		}
+		if len(kept) == 0 {
+			return 0, &inputError{fmt.Errorf("%s: has no setup %s", c.Host, c.Setup)}
+		}
+		forecast.Setups = kept
+	}
+	if c.JSON {
+		return forecastStatus(forecast), s.printJSON(forecastDocument(captures[0].Name, forecast))
+	}
+	c.print(s, captures[0].Name, forecast)
+	return forecastStatus(forecast), nil
+}
+
+// settle replaces what is possible with what the hardware's own registers lead
+// to.
+func (c *forecastCommand) settle(s *session, forecast *model.Forecast, capture *guise.Capture) error {
+	machine, err := model.NewMachine(c.Raw)
+	if err != nil {
+		text, readErr := os.ReadFile(c.Raw)
+		if readErr != nil {
+			return &inputError{fmt.Errorf("--raw: %w", err)}
+		}
+		if machine, err = model.ParseMachine(c.Raw, string(text)); err != nil {
+			return &inputError{fmt.Errorf("--raw: %w", err)}
+		}
+	}
+	machine.Mode = capture.Host.Mode
+	host, err := model.NewHost(machine, forecast.To)
+	if err != nil {
+		return err
+	}
+	for i := range forecast.Setups {
+		setup := &forecast.Setups[i]
+		made, err := host.NewVM(s.ctx, setup.Setup, 1)
+		if err != nil {
+			return fmt.Errorf("%s, setup %s: %w", host, setup.Setup.Name(), err)
+		}
+		if err := setup.Settle(made); err != nil {
+			return err
+		}
+		_ = made.Close()
+	}
+	return nil
+}
+
+var _ vm.Host = (*model.Host)(nil)
+
+// forecastStatus is 0 where nothing changes, 1 where something does, 3 where
+// all that could change is unknown.
+func forecastStatus(f *model.Forecast) int {
+	status := statusYes
+	for i := range f.Setups {
+		setup := &f.Setups[i]
+		if len(setup.Gone)+len(setup.New) > 0 {
+			return statusNo
+		}
+		for j := range setup.Fields {
+			switch {
+			case setup.Fields[j].Changes():
+				return statusNo
+			case !setup.Fields[j].Known():
+				status = statusUnknown
+			}
+		}
+		for _, w := range setup.Whole {
+			if w.Known {
+				return statusNo
+			}
+			status = statusUnknown
+		}
+	}
+	return status
+}
+
+func (c *forecastCommand) print(s *session, name string, f *model.Forecast) {
+	word := map[int]string{statusYes: "same", statusNo: "differs", statusUnknown: "unknown"}[forecastStatus(f)]
+	fmt.Fprintf(s.stdout, "%s   %s from Linux %v to %v, in %s\n", word, name, f.From, f.To, count(len(f.Setups), "setup"))
+	first := map[string]bool{} // what the first setup showed is not repeated
+	for i := range f.Setups {
+		c.printSetup(s, f, &f.Setups[i], first)
+	}
+	fmt.Fprintf(s.stdout, "\nrests on: the change log of Linux %v to %v (guise model changes %v %v)", f.From, f.To, f.From, f.To)
+	if c.Raw != "" {
+		fmt.Fprintf(s.stdout, ", and the registers of %s", c.Raw)
+	}
+	fmt.Fprintln(s.stdout)
+	if len(f.Unsettled) > 0 {
+		fmt.Fprintf(s.stdout, "not known: whether %s of the log hold for these kernels; taken as not\n", countEntries(len(f.Unsettled)))
+	}
+	if f.Extrapolates {
+		fmt.Fprintf(s.stdout, "extrapolated: Linux %v is newer than all that are known (%v)\n", f.To, kernel.Newest)
+	}
+	if c.Raw == "" && forecastStatus(f) != statusYes {
+		fmt.Fprintln(s.stdout, "hint: --raw, with the hardware's own registers, leaves nothing unknown")
+	}
+}
+
+func (c *forecastCommand) printSetup(s *session, f *model.Forecast, setup *model.SetupForecast, first map[string]bool) {
+	rows := [][]string{{"", fmt.Sprint(f.From), fmt.Sprint(f.To), fmt.Sprintf("moves to %v", f.To), fmt.Sprintf("back to %v", f.From)}}
+	unknown := 0
+	for i := range setup.Fields {
+		field := &setup.Fields[i]
+		if !field.Known() {
+			unknown++
+		}
+		if field.Known() && !field.Changes() && field.Taken == guise.Yes && field.Back == guise.Yes {
+			continue
+		}
+		if !field.Changes() && !field.Known() && !c.Verbose {
+			continue
+		}
+		row := []string{arm64.Slots[field.Slot].Name(), memberText(field.Slot, field.Now), setText(field), field.Taken.String(), field.Back.String()}
+		if key := strings.Join(row, " "); !first[key] || c.Verbose {
+			first[key] = true
+			rows = append(rows, row)
+		}
+	}
+	for _, w := range setup.Whole {
+		then := "unknown"
+		if w.Known {
+			then = fmt.Sprintf("%#x", w.Then)
+		}
+		row := []string{arm64.Registers[w.Place].Name, fmt.Sprintf("%#x", w.Now), then, "", ""}
+		if key := strings.Join(row, " "); !first[key] || c.Verbose {
+			first[key] = true
+			rows = append(rows, row)
+		}
+	}
+	fmt.Fprintf(s.stdout, "\n  setup %s", setup.Setup.Name())
+	if unknown > 0 {
+		fmt.Fprintf(s.stdout, ": %s not known, which Linux %v hides", count(unknown, "field"), f.From)
+		if !c.Verbose {
+			fmt.Fprint(s.stdout, "  (-v)")
+		}
+	}
+	fmt.Fprintln(s.stdout)
+	if len(rows) > 1 {
+		columns(s.stdout, rows, 1, 2)
+	}
+	for _, list := range []struct {
+		word string
+		ids  []arm64.ID
+	}{{"no longer listed", setup.Gone}, {"newly listed", setup.New}} {
+		if len(list.ids) > 0 {
+			fmt.Fprintf(s.stdout, "  %s: %s\n", list.word, idNames(list.ids))
+		}
+	}
+}
+
+func idNames(ids []arm64.ID) string {
+	const shown = 8
+	var names []string
+	for _, id := range ids {
+		if len(names) == shown {
+			names = append(names, fmt.Sprintf("%d more", len(ids)-shown))
+			break
+		}
+		names = append(names, id.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// memberText gives a member of a slot's set: the value, or its name where the
+// set holds places.
+func memberText(slot int, member uint64) string {
+	if arm64.Slots[slot].Coded {
+		_, field := arm64.Slots[slot].Describe()
+		return field.ValueName(arm64.Slots[slot].Value(member))
+	}
+	return fmt.Sprint(member)
+}
+
+func setText(f *model.FieldForecast) string {
+	if f.Known() {
+		return memberText(f.Slot, f.Value())
+	}
+	return f.Then.String() + " ?"
+}
+
+// Documents of --json.
+type (
+	forecastJSON struct {
+		Host      string              `json:"host"`
+		From      string              `json:"from"`
+		To        string              `json:"to"`
+		Setups    []forecastSetupJSON `json:"setups"`
+		Unsettled int                 `json:"unsettledEntries"`
+	}
+	forecastSetupJSON struct {
+		Setup  string              `json:"setup"`
+		Fields []forecastFieldJSON `json:"fields"`
+		Gone   []string            `json:"noLongerListed"`
+		New    []string            `json:"newlyListed"`
+	}
+	forecastFieldJSON struct {
+		Field string `json:"field"`
+		Now   string `json:"now"`
+		Then  string `json:"then"`
+		Known bool   `json:"known"`
+		Moves string `json:"moves"`
+		Back  string `json:"movesBack"`
+	}
+)
+
+func forecastDocument(name string, f *model.Forecast) forecastJSON {
+	doc := forecastJSON{Host: name, From: f.From.String(), To: f.To.String(), Unsettled: len(f.Unsettled)}
+	for i := range f.Setups {
+		setup := &f.Setups[i]
+		s := forecastSetupJSON{Setup: setup.Setup.Name()}
+		for j := range setup.Fields {
+			field := &setup.Fields[j]
+			then := field.Then.String()
+			if field.Known() {
+				then = memberText(field.Slot, field.Value())
+			}
+			s.Fields = append(s.Fields, forecastFieldJSON{
+				arm64.Slots[field.Slot].Name(), memberText(field.Slot, field.Now), then,
+				field.Known(), field.Taken.String(), field.Back.String(),
+			})
+		}
+		for _, w := range setup.Whole {
+			s.Fields = append(s.Fields, forecastFieldJSON{
+				arm64.Registers[w.Place].Name, fmt.Sprintf("%#x", w.Now), fmt.Sprintf("%#x", w.Then), w.Known, "unknown", "unknown",
+			})
+		}
+		for _, id := range setup.Gone {
+			s.Gone = append(s.Gone, id.String())
+		}
+		for _, id := range setup.New {
+			s.New = append(s.New, id.String())
+		}
+		doc.Setups = append(doc.Setups, s)
+	}
+	return doc
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/guise-project/guise/kernel"
+)
+
+// modelChangesCommand prints the change log between two kernels.
+type modelChangesCommand struct {
+	From string `arg:"" help:"A kernel version, as 6.1."`
+	To   string `arg:"" help:"A kernel version, as 7.2."`
+	JSON bool   `name:"json" help:"Print the entries as JSON."`
+}
+
+type changeJSON struct {
+	When    string `json:"when"`
+	Subject string `json:"subject,omitzero"`
+	Text    string `json:"text"`
+	Settled bool   `json:"settled"`
+}
+
+func (c *modelChangesCommand) Run(s *session) (int, error) {
+	var versions [2]kernel.Version
+	for i, text := range []string{c.From, c.To} {
+		v, err := kernel.ParseVersion(text)
+		if err == nil {
+			_, err = kernel.At(v)
+		}
+		if err != nil {
+			return 0, &inputError{err}
+		}
+		versions[i] = v
+	}
+	from, to := versions[0], versions[1]
+	if from.Compare(to) > 0 {
+		from, to = to, from
+	}
+	entries := kernel.Between(from, to)
+	status := statusYes
+	if len(entries) > 0 {
+		status = statusNo
+	}
+	if c.JSON {
+		list := make([]changeJSON, len(entries))
+		for i, e := range entries {
+			list[i] = changeJSON{e.When, e.Subject, e.Text, e.Settled}
+		}
+		return status, s.printJSON(list)
+	}
+	if len(entries) == 0 {
+		fmt.Fprintf(s.stdout, "same   Linux %v and %v: no entry of the change log lies between them\n", from, to)
+		return status, nil
+	}
+	fmt.Fprintf(s.stdout, "differs   Linux %v to %v: %s\n\n", from, to, countEntries(len(entries)))
+	rows := [][]string{{"release", "what", ""}}
+	unsettled := 0
+	for _, e := range entries {
+		when := e.When
+		if !e.Settled {
+			when += " ?"
+			unsettled++
+		}
+		subject := e.Subject
+		if subject == "" {
+			subject = "-"
+		}
+		rows = append(rows, []string{when, subject, e.Text})
+	}
+	columns(s.stdout, rows)
+	if unsettled > 0 {
+		fmt.Fprintf(s.stdout, "\nnot known: whether one of the two has the %s marked with ?\n", countEntries(unsettled))
+	}
+	if to.Compare(kernel.Newest) > 0 {
+		fmt.Fprintf(s.stdout, "\nLinux %v is newer than all that are known (%v): what it changes is not in the log\n", to, kernel.Newest)
+	}
+	return status, nil
+}
+
+func countEntries(n int) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", n)
+}

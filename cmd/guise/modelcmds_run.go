@@ -1,0 +1,205 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/guise-project/guise/lab"
+	model "github.com/guise-project/guise/model/arm64"
+	"github.com/guise-project/guise/scenario"
+	"github.com/guise-project/guise/vm"
+)
+
+// onHosts are the hosts that scenarios run on.
+type onHosts struct {
+	On     []string `default:"model:7.2/max" placeholder:"HOST,..." help:"Where: model:VERSION/CPU, kvm (this machine), lab:VERSION/CPU. Several one after the other; the model of 7.2/max unless given."`
+	Device string   `default:"/dev/kvm" help:"KVM's device."`
+	JSON   bool     `name:"json" help:"Print outcomes as JSON."`
+}
+
+// modelRunCommand runs scenarios.
+type modelRunCommand struct {
+	Scenarios []string `arg:"" type:"existingfile" placeholder:"FILE" help:"Scenario files."`
+	onHosts
+	Verbose bool `short:"v" help:"Print each line with what came of it."`
+}
+
+// modelTestCommand runs the conformance suite.
+type modelTestCommand struct {
+	onHosts
+	Verbose bool `short:"v" help:"Print each line with what came of it."`
+}
+
+func (c *modelRunCommand) Run(s *session) (int, error) {
+	var scripts []*scenario.Script
+	for _, path := range c.Scenarios {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return 0, err
+		}
+		script, err := scenario.Parse(filepath.Base(path), string(text))
+		if err != nil {
+			return 0, &inputError{err}
+		}
+		scripts = append(scripts, script)
+	}
+	args := append([]string{"model", "run", "--on", "kvm", "--json"}, c.Scenarios...)
+	return c.run(s, scripts, args, c.Scenarios, c.Verbose)
+}
+
+func (c *modelTestCommand) Run(s *session) (int, error) {
+	scripts, err := scenario.Conformance()
+	if err != nil {
+		return 0, err
+	}
+	return c.run(s, scripts, []string{"model", "test", "--on", "kvm", "--json"}, nil, c.Verbose)
+}
+
+// run runs the scripts on every host. args is the command line that does it
+// inside a host of the lab, files what it reads there.
+func (o *onHosts) run(s *session, scripts []*scenario.Script, args, files []string, verbose bool) (int, error) {
+	for _, name := range o.On {
+		if err := checkHostName(name); err != nil {
+			return 0, &inputError{err}
+		}
+	}
+	var all []*scenario.Outcome
+	for _, name := range o.On {
+		outcomes, err := o.outcomes(s, name, scripts, args, files, verbose)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", name, err)
+		}
+		for _, outcome := range outcomes {
+			if strings.HasPrefix(name, "lab:") {
+				outcome.Host = name
+			}
+		}
+		all = append(all, outcomes...)
+		if !o.JSON {
+			printOutcomes(s, name, outcomes)
+		}
+	}
+	status := statusYes
+	for _, outcome := range all {
+		if len(outcome.Failures) > 0 {
+			status = statusNo
+		}
+	}
+	if o.JSON {
+		return status, s.printJSON(all)
+	}
+	return status, nil
+}
+
+// checkHostName finds what is wrong with a name before anything runs.
+func checkHostName(name string) error {
+	kind, rest, _ := strings.Cut(name, ":")
+	switch kind {
+	case "kvm":
+		return nil
+	case "model":
+		_, err := model.Open(rest)
+		return err
+	case "lab":
+		if version, cpu, ok := strings.Cut(rest, "/"); ok && version != "" && cpu != "" {
+			return nil
+		}
+	}
+	return fmt.Errorf("--on %s: want model:VERSION/CPU, kvm or lab:VERSION/CPU", name)
+}
+
+func (o *onHosts) outcomes(s *session, name string, scripts []*scenario.Script, args, files []string, verbose bool) ([]*scenario.Outcome, error) {
+	kind, rest, _ := strings.Cut(name, ":")
+	if kind == "lab" {
+		return labOutcomes(s.ctx, rest, args, files)
+	}
+	var host vm.Host
+	var err error
+	if kind == "model" {
+		host, err = model.Open(rest)
+	} else {
+		host, err = openKVM(o.Device)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer host.Close()
+	var trace func(string)
+	if verbose {
+		trace = func(text string) { fmt.Fprintln(s.stderr, text) }
+	}
+	var outcomes []*scenario.Outcome
+	for _, script := range scripts {
+		outcome, err := script.Run(s.ctx, host, trace)
+		if err != nil {
+			return outcomes, err
+		}
+		outcomes = append(outcomes, outcome)
+	}
+	return outcomes, nil
+}
+
+// labOutcomes runs the same command inside a host of the lab. Words after a
+// comma are kernel parameters; "mte=on" is the board's.
+func labOutcomes(ctx context.Context, name string, args, files []string) ([]*scenario.Outcome, error) {
+	version, cpu, _ := strings.Cut(name, "/")
+	cpu, parameters, _ := strings.Cut(cpu, ",")
+	host := lab.Host{Kernel: version, CPU: cpu}
+	for word := range strings.SplitSeq(parameters, ",") {
+		switch {
+		case word == "":
+		case strings.HasPrefix(word, "mte="):
+			host.Options = append(host.Options, word)
+		default:
+			host.Append = append(host.Append, word)
+		}
+	}
+	job := lab.Job{Args: args}
+	for _, path := range files {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		job.Files = append(job.Files, lab.File{Path: path, Content: content})
+	}
+	result, err := lab.Run(ctx, host, job)
+	if err != nil {
+		return nil, err
+	}
+	if result.Status != statusYes && result.Status != statusNo {
+		return nil, fmt.Errorf("guise there ended with status %d: %s", result.Status, bytes.TrimSpace(result.Stderr))
+	}
+	var outcomes []*scenario.Outcome
+	if err := json.Unmarshal(result.Stdout, &outcomes); err != nil {
+		return nil, errors.Join(errors.New("what came back is no list of outcomes"), err)
+	}
+	return outcomes, nil
+}
+
+func printOutcomes(s *session, name string, outcomes []*scenario.Outcome) {
+	checked, failed, left := 0, 0, 0
+	for _, o := range outcomes {
+		checked, failed, left = checked+o.Checked, failed+len(o.Failures), left+o.Left
+	}
+	verdict := "yes"
+	if failed > 0 {
+		verdict = "no"
+	}
+	fmt.Fprintf(s.stdout, "%-4s %s: %d of %d assertions hold", verdict, name, checked-failed, checked)
+	if left > 0 {
+		fmt.Fprintf(s.stdout, "; %d could not be put to it", left)
+	}
+	fmt.Fprintln(s.stdout)
+	for _, o := range outcomes {
+		for _, f := range o.Failures {
+			fmt.Fprintf(s.stdout, "  %s:%d: %s\n      want %s, got %s\n", o.Script, f.Line, f.Text, f.Want, f.Got)
+		}
+	}
+}
