@@ -1,0 +1,287 @@
+package power
+
+import (
+	"fmt"
+
+	isapower "github.com/guise-project/guise/isa/power"
+	model "github.com/guise-project/guise/model/power"
+)
+
+// Reasons why a case cannot be tested in the lab.
+const (
+	notRaised = "QEMU 10.0 checks HFSCR for BHRB and MSGP only: the instruction runs"
+	livelock  = "on this generation L0 fetches L2's instruction again, which fails under QEMU: it enters L2 for ever"
+)
+
+// Cases lists every case, each in both byte orders.
+func Cases() []Case {
+	var cases []Case
+	for _, big := range []bool{false, true} {
+		for _, makeCases := range []func(bool) []Case{
+			hfscrCases, facilityCases, registerCases, controlCases, breakpointCases, faultCases, errorCases, spinCases,
+		} {
+			cases = append(cases, makeCases(big)...)
+		}
+	}
+	return cases
+}
+
+// newCase is an L2 that L1 gives plain values, and a program to fill.
+func newCase(big bool, format string, args ...any) (*Case, program) {
+	c := &Case{Name: fmt.Sprintf(format, args...), BigEndian: big}
+	c.MSR = isapower.MSRSF | isapower.MSRME | isapower.MSRIR | isapower.MSRDR | isapower.MSRFP | isapower.MSRVEC | isapower.MSRVSX
+	s := &c.Structure
+	if big {
+		c.Name += ", big-endian"
+	} else {
+		c.MSR |= isapower.MSRLE
+		s[isapower.StateLPCR] = isapower.LPCRILE
+	}
+	s[isapower.StateVersion] = 2
+	s[isapower.StateLPID] = PartitionLPID
+	s[isapower.StateHDECExpiry] = 1 << 50
+	s[isapower.StateHFSCR] = 0x00ffffffffffffff
+	// Marks that must be kept, or come back as what L2 has.
+	s[isapower.StateHDAR], s[isapower.StateHDSISR], s[isapower.StateHEIR], s[isapower.StateASDR] = 0x33, 0x44, 0x55, 0x66
+	s[isapower.StateSRR0], s[isapower.StateSRR1] = 0x1100, 0x2200
+	s[isapower.StateSPRG0], s[isapower.StateSPRG1], s[isapower.StateSPRG2], s[isapower.StateSPRG3] = 0xa0, 0xa1, 0xa2, 0xa3
+	return c, program{c}
+}
+
+// hfscrCases are values of V with an L2 that only leaves.
+func hfscrCases(big bool) []Case {
+	var cases []Case
+	for _, v := range []uint64{0x00ffffffffffffff, 0xabffffffffffffff, 0, ^uint64(0), 0x77000000000025bf, 0x00000000deadbeef, 0x0a00000000000000} {
+		c, p := newCase(big, "hfscr %#x", v)
+		c.Structure[isapower.StateHFSCR] = v
+		p.leave()
+		cases = append(cases, *c)
+	}
+	return cases
+}
+
+// facilityCases use each facility, turned on and off by L1.
+func facilityCases(big bool) []Case {
+	var cases []Case
+	for _, i := range isapower.Instructions {
+		f, _ := isapower.FacilityNamed(i.Facility)
+		for _, v := range []uint64{0x77ffffffffffffff, 0x77ffffffffffffff &^ f.Mask(), 0x77 << 56} {
+			c, p := newCase(big, "%s with hfscr %#x", i.Mnemonic, v)
+			c.Structure[isapower.StateHFSCR] = v
+			p.use(i.Mnemonic)
+			on := v&f.Mask() != 0
+			// Where the instruction runs, L2 leaves after it.
+			c.Skip = func(h Host) string { return untestable(h, f, i, on) }
+			p.leave()
+			cases = append(cases, *c)
+		}
+	}
+	return cases
+}
+
+// untestable says why the lab cannot tell what the use of a facility does.
+func untestable(h Host, f *isapower.Facility, i isapower.Instruction, on bool) string {
+	if isapower.Hidden(h.Level)&f.Mask() != 0 && f.Name != "TM" {
+		return "the CPU has no such facility, and QEMU gives the interrupt to L2"
+	}
+	raised := f.Name == "BHRB" || f.Name == "MSGP" && i.Mnemonic != "mftir"
+	available := h.Permitted.Available&f.Mask() != 0
+	switch {
+	case f.Name == "TM":
+		return "" // no machine here has it: an illegal instruction everywhere
+	case on && available:
+		return ""
+	case !raised:
+		return notRaised
+	case !available && h.Generation.Rule(model.RuleHiddenOn) == model.Illegal:
+		return livelock
+	}
+	return ""
+}
+
+// registerCases are the registers that L2 owns: what L1 gives, what L2 makes of
+// them.
+func registerCases(big bool) []Case {
+	var cases []Case
+	own := []isapower.StateField{isapower.StateSPRG0, isapower.StateSPRG1, isapower.StateSPRG2, isapower.StateSPRG3}
+	c, p := newCase(big, "sprg written by L2")
+	for n, f := range own {
+		p.write(f, n)
+	}
+	p.leave()
+	cases = append(cases, *c)
+
+	// Left by an interrupt that uses HSRR0 and HSRR1, so that SRR0 and SRR1 stay.
+	for _, written := range []bool{false, true} {
+		c, p := newCase(big, "srr, written by L2: %v", written)
+		c.Structure[isapower.StateHFSCR] = 0
+		if written {
+			p.write(isapower.StateSRR0, 4)
+			p.write(isapower.StateSRR1, 5)
+		}
+		p.use("clrbhrb")
+		cases = append(cases, *c)
+	}
+	for _, given := range []struct {
+		field isapower.StateField
+		value uint64
+	}{
+		{isapower.StatePPR, 3 << 50}, {isapower.StateVTB, 0x1000}, {isapower.StatePURR, 0x2000}, {isapower.StateSPURR, 0x3000}, {isapower.StateIC, 0x4000},
+		{isapower.StateTBOffset, 0x10000}, {isapower.StateTBOffset, ^uint64(0xffff)}, {isapower.StateVCPUToken, 2047},
+	} {
+		c, p := newCase(big, "%v %#x", given.field, given.value)
+		c.Structure[given.field] = given.value
+		p.leave()
+		cases = append(cases, *c)
+	}
+
+	// Without translation, PID selects nothing.
+	c, p = newCase(big, "pidr 5 with translation off")
+	c.MSR &^= isapower.MSRIR | isapower.MSRDR
+	c.Structure[isapower.StatePIDR] = 5
+	p.leave()
+	cases = append(cases, *c)
+
+	for _, given := range []struct {
+		name   string
+		change func(*Case)
+	}{
+		{"msr with HV", func(c *Case) { c.MSR |= isapower.MSRHV }},
+		{"msr without ME", func(c *Case) { c.MSR &^= isapower.MSRME }},
+		{"version 1", func(c *Case) { c.Structure[isapower.StateVersion] = 1 }},
+	} {
+		c, p := newCase(big, "%s", given.name)
+		given.change(c)
+		p.leave()
+		cases = append(cases, *c)
+	}
+	return cases
+}
+
+// controlCases are LPCR, PCR, AMOR, DPDES: what L1 asks must come back as it
+// wrote it.
+func controlCases(big bool) []Case {
+	var cases []Case
+	add := func(field isapower.StateField, value uint64) {
+		c, p := newCase(big, "%v %#x", field, value)
+		c.Structure[field] = value
+		p.leave()
+		cases = append(cases, *c)
+	}
+	for _, v := range []uint64{0, ^uint64(0), 0x0000000000800000, 0x0000000001000000, 0x0000000001800000} {
+		add(isapower.StateLPCR, v)
+	}
+	add(isapower.StatePCR, 0xe)
+	add(isapower.StatePCR, ^uint64(0)&^(isapower.PCRVectorDisable|isapower.PCRVSXDisable|isapower.PCRTransactionalDisable|isapower.PCRMMADisable))
+	add(isapower.StateAMOR, 0x5555555555555555)
+	add(isapower.StateDPDES, 1) // stays pending: MSR[EE] is 0
+	return cases
+}
+
+// breakpointCases hold addresses that L2 never touches.
+func breakpointCases(big bool) []Case {
+	var cases []Case
+	for _, values := range []map[isapower.StateField]uint64{
+		{isapower.StateDAWR0: 0x123450, isapower.StateDAWRX0: 0x3f},
+		{isapower.StateDAWR0: 0x123450, isapower.StateDAWRX0: 0x4},
+		{isapower.StateDAWR1: 0x123450, isapower.StateDAWRX1: 0x27},
+		{isapower.StateCIABR: 0x567b},
+		{isapower.StateCIABR: 0x5679},
+		{isapower.StateCIABR: 0x567a},
+	} {
+		c, p := newCase(big, "breakpoint")
+		for f := range isapower.StateFields {
+			if v, ok := values[f]; ok {
+				c.Name += fmt.Sprintf(" %v %#x", f, v)
+				c.Structure[f] = v
+			}
+		}
+		p.leave()
+		cases = append(cases, *c)
+	}
+	return cases
+}
+
+// faultCases reach for memory that L1 does not map for L2.
+func faultCases(big bool) []Case {
+	var cases []Case
+	c, p := newCase(big, "load beyond L2's memory")
+	c.MSR &^= isapower.MSRIR | isapower.MSRDR
+	p.emit(lisR6)
+	c.NIP = p.next()
+	p.emit(loadR6)
+	p.event(model.Event{Kind: model.DataFault, Address: beyond, Syndrome: 0x40000000, Value: beyond})
+	cases = append(cases, *c)
+
+	c, p = newCase(big, "branch beyond L2's memory")
+	c.MSR &^= isapower.MSRIR | isapower.MSRDR
+	p.emit(branchAbs)
+	c.NIP = beyond
+	p.event(model.Event{Kind: model.InstructionFault, Syndrome: 0x40000000, Value: beyond})
+	cases = append(cases, *c)
+
+	c, p = newCase(big, "hdec_expiry in the past")
+	c.Structure[isapower.StateHDECExpiry] = 1
+	c.NIP = CodeAddress
+	p.emit(Hypercall)
+	cases = append(cases, *c)
+	return cases
+}
+
+// errorCases are what H_ENTER_NESTED refuses, and what it does not.
+func errorCases(big bool) []Case {
+	var cases []Case
+	add := func(name string, change func(*Case)) {
+		c, p := newCase(big, "%s", name)
+		change(c)
+		p.leave()
+		cases = append(cases, *c)
+	}
+	set := func(f isapower.StateField, v uint64) {
+		add(fmt.Sprintf("error: %v %#x", f, v), func(c *Case) { c.Structure[f] = v })
+	}
+	add("error: no partition table", func(c *Case) { c.NoTable = true })
+	add("error: partition table outside memory", func(c *Case) { c.TableAddress = 1 << 40 })
+	add("error: structure outside memory", func(c *Case) { c.StructureAddress = 1 << 40 })
+	set(isapower.StateVersion, 0)
+	set(isapower.StateVersion, 3)
+	set(isapower.StateVersion, 0x100000002)
+	set(isapower.StateVCPUToken, 0x7fffffff)
+	set(isapower.StateVCPUToken, 2048)
+	set(isapower.StateLPID, 256)
+	set(isapower.StateLPID, 300)
+	add("error: L2 suspended", func(c *Case) { c.MSR |= isapower.MSRTSS })
+	add("error: L2 transactional", func(c *Case) { c.MSR |= isapower.MSRTST })
+	return cases
+}
+
+// spinCases are for the monitor: while L2 spins, the real registers are read.
+func spinCases(big bool) []Case {
+	var cases []Case
+	add := func(level isapower.Level, values map[isapower.StateField]uint64) {
+		c, p := newCase(big, "spin")
+		c.Level = level
+		if level != 0 {
+			c.Name += " at " + level.String()
+		}
+		for f := range isapower.StateFields {
+			if v, ok := values[f]; ok {
+				c.Name += fmt.Sprintf(" %v %#x", f, v)
+				c.Structure[f] = v
+			}
+		}
+		p.spin()
+		cases = append(cases, *c)
+	}
+	add(0, map[isapower.StateField]uint64{isapower.StateHFSCR: 0x0affffffffffffff, isapower.StateAMOR: 0x55})
+	if big {
+		return cases
+	}
+	add(0, map[isapower.StateField]uint64{isapower.StateHFSCR: 0})
+	add(0, map[isapower.StateField]uint64{
+		isapower.StateLPCR: ^uint64(0), isapower.StateDAWRX0: 0x3f, isapower.StateDAWR0: 0x123450, isapower.StateCIABR: 0x567b, isapower.StatePCR: 0xe})
+	add(0, map[isapower.StateField]uint64{isapower.StateLPCR: isapower.LPCRILE | isapower.LPCRAIL})
+	add(isapower.Level207, map[isapower.StateField]uint64{isapower.StatePCR: 0})
+	add(isapower.Level207, map[isapower.StateField]uint64{isapower.StatePCR: 0xe})
+	return cases
+}
