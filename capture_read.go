@@ -30,7 +30,7 @@ func ReadCapture(file string, data []byte) (*Capture, error) {
 			}
 		}
 	})
-	if err := r.finish(); err != nil {
+	if err := r.finishAs(SchemaCapture); err != nil {
 		return nil, err
 	}
 	switch {
@@ -164,7 +164,9 @@ func (r *documentReader) capturedSetup(c *Capture) {
 	if r.err != nil {
 		return
 	}
-	slices.Sort(s.Listed)
+	if slices.Sort(s.Listed); len(s.Listed) == 0 {
+		s.Listed = nil // not known: every vCPU lists something
+	}
 	if accepts.present {
 		s.Offers = r.offers(&s.View)
 		if s.Accepts == "" {
@@ -236,13 +238,17 @@ func (r *documentReader) absent(s *CapturedSetup) {
 	if r.err != nil {
 		return
 	}
-	place, ok := arm64.PlaceBytes(name)
-	if !ok {
+	if place, ok := arm64.PlaceBytes(name); ok {
+		s.View.Present.Remove(place)
+		s.View.Values[place] = 0
+		return
+	}
+	encoding, err := arm64.ParseEncoding(string(name))
+	if err != nil {
 		r.fail("absent: %q is not a register", name)
 		return
 	}
-	s.View.Present.Remove(place)
-	s.View.Values[place] = 0
+	delete(s.Extra, encoding.ID())
 }
 
 // registerID reads a KVM register id.

@@ -136,6 +136,11 @@ func (s *CapturedSetup) differences(first *CapturedSetup, whole members) members
 			registers[id.String()] = hexText(value, 64)
 		}
 	}
+	for id := range first.Extra {
+		if _, here := s.Extra[id]; !here {
+			absent = append(absent, id.String())
+		}
+	}
 	for key, m := range map[string]members{"registers": registers, "firmware": firmware} {
 		delete(whole, key)
 		if len(m) > 0 {

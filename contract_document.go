@@ -110,7 +110,7 @@ func ReadContract(file string, data []byte) (*Contract, error) {
 	})
 	c.View, c.Extra = captured.View, captured.Extra
 	r.checkContract(c)
-	if err := r.finish(); err != nil {
+	if err := r.finishAs(SchemaContract); err != nil {
 		return nil, err
 	}
 	if !schema || !setup {
