@@ -1,6 +1,7 @@
 package power
 
 import (
+	"encoding/binary"
 	"flag"
 	"strings"
 	"testing"
@@ -79,6 +80,7 @@ func runHost(t *testing.T, host lab.Host, h Host, program string) {
 		t.Fatalf("%d results for %d cases", len(report.Results), len(cases))
 	}
 	compared, disagreed := 0, 0
+	cfars := map[uint64]int{}
 	for i := range cases {
 		r := &report.Results[i]
 		p, err := Predict(h, &cases[i], r.L1LPCR)
@@ -91,12 +93,16 @@ func runHost(t *testing.T, host lab.Host, h Host, program string) {
 			more, m := CompareReal(&cases[i], p, sampler.Samples[cases[i].Name])
 			differences, n = append(differences, more...), n+m
 		}
+		if !cases[i].BigEndian && writtenBack(&p.Ended) && r.Error == "" {
+			cfars[binary.LittleEndian.Uint64(r.Structure[isapower.StateLayout[isapower.StateCFAR].Offset:])]++
+		}
 		compared += n
 		disagreed += len(differences)
 		for _, d := range differences {
 			t.Error(d)
 		}
 	}
+	t.Logf("cfar, with the number of cases that returned it: %#x", cfars)
 	t.Logf("%s, QEMU %s: %d cases, %d values compared, %d disagree, in %v; KVM_PPC_GET_CPU_CHAR %x, compat levels %v, %v",
 		result.Release, result.QEMU, len(cases), compared, disagreed, result.Elapsed.Round(1e8), report.CPUChar, report.Compat, report.Capabilities)
 }
