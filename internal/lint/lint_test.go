@@ -58,6 +58,7 @@ func TestEveryRuleIsBroken(t *testing.T) {
 		{"tests are skipped in one place", "lab/labtest/a.go", "package labtest\n\nimport \"testing\"\n\nfunc a(b testing.TB) { b.Skipf(``) }", "lab/labtest/a.go:5: Skipf in a test; want testenv.Missing, which fails under CI"},
 		{"tests are skipped in one place", "kvm/a_test.go", "package kvm\n\nimport \"testing\"\n\nvar a = testing.Short()", "kvm/a_test.go:5: testing.Short: a test does the same each time"},
 		{"tests are skipped in one place", "kvm/a_test.go", "package kvm\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) { c.Skip(1) }", ""},
+		{"tests are skipped in one place", "kvm/a_test.go", "package kvm\n\nfunc a(rt *rapid.T) { rt.Skip(1) }", ""},
 		{"tests are skipped in one place", "kvm/a.go", "package kvm\n\nfunc a(d interface{ Skip(int) }) { d.Skip(1) }", ""},
 		{"files are short", "docs/a.md", strings.Repeat("\n", 501), "docs/a.md: 501 lines; want at most 500: split it on a seam that has a name"},
 		{"files are short", "docs/a.json", strings.Repeat("\n", 501), ""},
