@@ -42,6 +42,7 @@ func Capture(ctx context.Context, host Host, options CaptureOptions) (*guise.Cap
 	}
 	setups := options.Setups
 	if setups == nil {
+		capture.Complete = true
 		var err error
 		if setups, err = acceptedSetups(ctx, host); err != nil {
 			return nil, fmt.Errorf("%s: %w", host, err)

@@ -43,6 +43,9 @@ func TestCapture(t *testing.T) {
 	if len(capture.Setups) != 2 || len(seen) != 2 || capture.Setup("pmu/vgic0") == nil {
 		t.Fatalf("setups %q; the fake accepts base and pmu", seen)
 	}
+	if !capture.Complete {
+		t.Error("every setup was tried, and the capture does not say so")
+	}
 	base := capture.Setup("base/vgic0")
 	if base.Registers != guise.Read || base.Accepts != guise.Tried || base.Offers == nil || len(base.Listed) != 2 {
 		t.Errorf("captured %+v", base)

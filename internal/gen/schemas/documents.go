@@ -18,6 +18,7 @@ func common() object {
 		"setup":    closed(setupMembers()),
 		"setups": described(object{"type": "array", "minItems": 1, "items": capturedSetup()},
 			"what was captured, setup by setup; setups after the first are stored as differences from it, but for what they take"),
+		"complete": described(boolean, "true where every setup was tried: the host makes no VM of one that is not here"),
 		"registers": described(withPattern(registerMap(func(place int) object {
 			if firmware(place) {
 				return nil
@@ -104,6 +105,7 @@ func capture() object {
 		"schema":   object{"const": guise.SchemaCapture},
 		"captured": shared("captured"),
 		"host":     shared("host"),
+		"complete": shared("complete"),
 		"setups":   shared("setups"),
 	}, "schema", "setups"))
 }
@@ -143,7 +145,7 @@ func fleet() object {
 		}, "name", "view")),
 		"views": described(object{
 			"type":                 "object",
-			"additionalProperties": closed(object{"host": shared("host"), "setups": shared("setups")}),
+			"additionalProperties": closed(object{"host": shared("host"), "complete": shared("complete"), "setups": shared("setups")}),
 		}, "views by their digest"),
 	}, "schema"))
 }
