@@ -156,8 +156,13 @@ func (c *Change) places() []int {
 }
 
 // aarch32Register reports whether the register at place describes AArch32:
-// S3_0_C0_C1_0 to S3_0_C0_C3_7.
+// S3_0_C0_C1_0 to S3_0_C0_C3_7, but for those that KVM hides from every VM, with
+// AArch32 or without, and which take 0 only.
 func aarch32Register(place int) bool {
+	switch place {
+	case arm64.IDAFR0EL1, arm64.IDDFR1EL1, arm64.S3_0_C0_C3_3, arm64.S3_0_C0_C3_7:
+		return false
+	}
 	e, ok := arm64.ID(arm64.Registers[place].ID).Encoding()
 	return ok && e.Op0 == 3 && e.Op1 == 0 && e.CRn == 0 && 1 <= e.CRm && e.CRm <= 3
 }

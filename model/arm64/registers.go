@@ -140,13 +140,8 @@ func (m *VM) set(c *vcpu, id arm64.ID, value uint64) syscall.Errno {
 }
 
 // ignoresAArch32 reports whether a register is one that describes AArch32 on a
-// host without it, and whose writes are then ignored. Those that KVM hides from
-// every VM take 0 only.
+// host without it, and whose writes are then ignored.
 func (h *Host) ignoresAArch32(place int) bool {
-	switch place {
-	case arm64.IDAFR0EL1, arm64.IDDFR1EL1, arm64.S3_0_C0_C3_3, arm64.S3_0_C0_C3_7:
-		return false
-	}
 	return h.profile.IgnoresAArch32(place) && !h.aarch32()
 }
 
