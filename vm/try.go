@@ -30,6 +30,14 @@ type Write struct {
 	Value    uint64
 }
 
+// Name gives the object of the write: ID_AA64PFR0_EL1.EL0.
+func (w *Write) Name() string {
+	if w.Field == "" {
+		return w.Register
+	}
+	return w.Register + "." + w.Field
+}
+
 // Answer is what became of a question.
 type Answer struct {
 	// NotMade says why the host makes no VM of the setup, "" where it does.

@@ -70,6 +70,7 @@ type commandLine struct {
 	Pools    poolsCommand    `cmd:"" group:"decide" help:"Divide hosts into the fewest pools that each have a contract."`
 	VM       vmCommand       `cmd:"" name:"vm" group:"use" help:"The two halves of a move."`
 	Prove    proveCommand    `cmd:"" group:"prove" help:"Give a VM a contract, let a guest look, compare."`
+	Try      tryCommand      `cmd:"" group:"prove" help:"Try contracts and single values, and say what KVM answers."`
 	Rehearse rehearseCommand `cmd:"" group:"prove" help:"Move a VM between two real kernels, and see whether its guest misses anything."`
 	Import   importCommand   `cmd:"" group:"review" help:"Read other people's formats."`
 	Fleet    fleetCommand    `cmd:"" group:"review" help:"Put many captures in one file."`
