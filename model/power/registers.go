@@ -84,7 +84,8 @@ var (
 	notLoaded []isapower.StateField // not copied on entry, and nothing else either
 	loaded    []RegisterRow         // with a rule of its own on entry
 	current   []isapower.StateField // what L2 has now is what L1 finds
-	returned  []RegisterRow         // with a rule of its own on return
+	faulted   []RegisterRow         // returned when L2 left for a fault
+	returned  []RegisterRow         // with another rule of its own on return
 	writable  [isapower.StateFields]bool
 )
 
@@ -104,6 +105,8 @@ func init() {
 		case AsWritten:
 		case Current, Counted:
 			current = append(current, row.Field)
+		case OnDataFault, OnFault, OnIllegal:
+			faulted = append(faulted, row)
 		default:
 			returned = append(returned, row)
 		}
@@ -167,25 +170,9 @@ func loadLPCR(g *Generation, s *State, value uint64) uint64 {
 }
 
 // giveBack computes what L1 finds in a field.
-func giveBack(g *Generation, permitted *Permitted, s *State, row *RegisterRow, r3 int64, answer Choice, event *Event) uint64 {
+func giveBack(g *Generation, permitted *Permitted, s *State, row *RegisterRow, r3 int64, answer Choice) uint64 {
 	written, real := s.Structure[row.Field], s.Real[row.Field]
 	switch row.Return {
-	case OnDataFault:
-		if r3 != isapower.VectorHDSI {
-			return written
-		}
-		if row.Field == isapower.StateHDAR {
-			return event.Address
-		}
-		return event.Syndrome
-	case OnFault:
-		if r3 == isapower.VectorHDSI || r3 == isapower.VectorHISI {
-			return event.Value
-		}
-	case OnIllegal:
-		if r3 == isapower.VectorHEAI {
-			return event.Value
-		}
 	case ReturnedHFSCR:
 		return giveBackHFSCR(g, permitted, written, real, r3, answer)
 	case ReturnedBreakpoint:
@@ -198,6 +185,21 @@ func giveBack(g *Generation, permitted *Permitted, s *State, row *RegisterRow, r
 		}
 	}
 	return written
+}
+
+// giveBackFault computes what L1 finds in a field that says how L2 faulted.
+func giveBackFault(s *State, row *RegisterRow, r3 int64, event *Event) uint64 {
+	switch {
+	case row.Return == OnDataFault && r3 == isapower.VectorHDSI && row.Field == isapower.StateHDAR:
+		return event.Address
+	case row.Return == OnDataFault && r3 == isapower.VectorHDSI:
+		return event.Syndrome
+	case row.Return == OnFault && r3 != isapower.VectorHEAI:
+		return event.Value
+	case row.Return == OnIllegal && r3 == isapower.VectorHEAI:
+		return event.Value
+	}
+	return s.Structure[row.Field]
 }
 
 // giveBackHFSCR computes the HFSCR that L1 reads.

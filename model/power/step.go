@@ -215,7 +215,13 @@ func leave(g *Generation, permitted *Permitted, out *Outcome, r3 int64, event *E
 	}
 	for i := range returned {
 		row := &returned[i]
-		view[row.Field] = giveBack(g, permitted, s, row, r3, out.Answer, event)
+		view[row.Field] = giveBack(g, permitted, s, row, r3, out.Answer)
+	}
+	if r3 == isapower.VectorHDSI || r3 == isapower.VectorHISI || r3 == isapower.VectorHEAI {
+		for i := range faulted {
+			row := &faulted[i]
+			view[row.Field] = giveBackFault(s, row, r3, event)
+		}
 	}
 	if swapped && g.rules[RuleSwappedPCR] == ReservedBitsAdded {
 		view[isapower.StatePCR] |= isapower.PCRReserved | bits.ReverseBytes64(isapower.PCRReserved)
