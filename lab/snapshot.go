@@ -29,7 +29,7 @@ import (
 
 // snapshotFormat is part of every digest: it changes with the way snapshots
 // are made.
-const snapshotFormat = "3"
+const snapshotFormat = "4"
 
 // snapshotSpace is how many bytes of snapshots are kept; those used longest
 // ago go first. One takes about 80 MB.

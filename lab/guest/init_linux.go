@@ -42,9 +42,6 @@ func live() error {
 	if err := loadModules(ModuleDirectory); err != nil {
 		return err
 	}
-	if err := armTimers(); err != nil {
-		return err
-	}
 	own, err := startWaiter("/proc/self/exe")
 	if err != nil {
 		return err
@@ -89,7 +86,8 @@ func receive(r io.Reader) (job channel.Job, err error) {
 		}
 		switch frame.Kind {
 		case channel.KindSeed:
-			err = seed(frame.Payload)
+			// The first frame: this may be a copy of a machine that was saved.
+			err = errors.Join(wakeTimers(), seed(frame.Payload))
 		case channel.KindJob:
 			err = channel.Decode(frame, channel.KindJob, &job)
 			if err == nil {

@@ -6,27 +6,20 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// QEMU saves the registers of a CPU's hypervisor timer, but not that the timer
+// QEMU saves the registers of a CPU's hypervisor timers, but not that a timer
 // runs (target/arm/machine.c has the physical and the virtual one only). A
-// kernel that runs at EL2 (VHE) takes its ticks from that timer: restored, it
-// waits for an interrupt that never comes, on every CPU. It must be made to
-// program its timers again, and it does that when the time of day passes a
-// moment for which a timer of that clock is set (kernel/time/hrtimer.c,
-// clock_was_set). So each CPU gets such a timer, for a moment that never comes
-// by itself, and after a restore the clock is set beyond it and back.
+// kernel that runs at EL2 (VHE) takes its ticks from one of those: restored, it
+// waits for an interrupt that never comes, and sets its timer again only for
+// what is due earlier than what it waits for (kernel/time/hrtimer.c,
+// hrtimer_reprogram). Nothing is due earlier than 1970.
 
-// farMoment is when those timers are due: later than any clock shows, and
-// within what the kernel takes for a time of day.
-var farMoment = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// armTimers sets a timer of the time of day on each CPU. They stay set as long
-// as this process lives.
-func armTimers() error {
+// wakeTimers has every CPU's kernel set its timer again. It must itself not
+// wait for time to pass.
+func wakeTimers() error {
 	text, err := os.ReadFile("/sys/devices/system/cpu/online")
 	if err != nil {
 		return err
@@ -41,8 +34,8 @@ func armTimers() error {
 		// tie to one CPU.
 		runtime.LockOSThread()
 		for _, cpu := range cpus {
-			if err := armTimer(cpu); err != nil {
-				failed <- fmt.Errorf("timer on CPU %d: %w", cpu, err)
+			if err := wakeTimer(cpu); err != nil {
+				failed <- fmt.Errorf("timer of CPU %d: %w", cpu, err)
 				return
 			}
 		}
@@ -51,9 +44,9 @@ func armTimers() error {
 	return <-failed
 }
 
-// armTimer sets the timer on one CPU: the kernel keeps a timer where it was
-// set, while that CPU has work.
-func armTimer(cpu int) error {
+// wakeTimer moves to a CPU and sets a timer there that is long due: the kernel
+// keeps a timer on the CPU that sets it while that has work.
+func wakeTimer(cpu int) error {
 	var set unix.CPUSet
 	set.Set(cpu)
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
@@ -63,20 +56,20 @@ func armTimer(cpu int) error {
 	if err != nil {
 		return os.NewSyscallError("timerfd_create", err)
 	}
-	due := unix.ItimerSpec{Value: unix.NsecToTimespec(farMoment.UnixNano())}
-	return os.NewSyscallError("timerfd_settime", unix.TimerfdSettime(fd, unix.TFD_TIMER_ABSTIME, &due, nil))
+	defer unix.Close(fd)
+	due := unix.ItimerSpec{Value: unix.Timespec{Nsec: 1}}
+	if err := unix.TimerfdSettime(fd, unix.TFD_TIMER_ABSTIME, &due, nil); err != nil {
+		return os.NewSyscallError("timerfd_settime", err)
+	}
+	// To close the timer at once would take it back before it was due.
+	_, err = unix.Read(fd, make([]byte, 8))
+	return os.NewSyscallError("read", err)
 }
 
-// setClock sets the time of day, and on its way has every CPU program its
-// timers again.
+// setClock sets the time of day.
 func setClock(nanoseconds int64) error {
-	for _, moment := range []int64{farMoment.Add(time.Second).UnixNano(), nanoseconds} {
-		now := unix.NsecToTimeval(moment)
-		if err := unix.Settimeofday(&now); err != nil {
-			return os.NewSyscallError("settimeofday", err)
-		}
-	}
-	return nil
+	now := unix.NsecToTimeval(nanoseconds)
+	return os.NewSyscallError("settimeofday", unix.Settimeofday(&now))
 }
 
 // parseCPUs reads a list of CPUs as sysfs prints it: "0-1,4".
