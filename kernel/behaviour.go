@@ -36,6 +36,21 @@ const (
 	// FollowsIDST: reads of feature registers that a VM has not are reported
 	// with EC 0x18 where the VM has FEAT_IDST.
 	FollowsIDST
+	// GatesTranslation: on CPUs with FEAT_FGT, TLB maintenance and address
+	// translation instructions that the VM's ID registers do not have are
+	// UNDEFINED (fine-grained UNDEF). GatesOperations: so are DC CVADP, the
+	// RCTX instructions and the PMU.
+	GatesTranslation
+	GatesOperations
+	// HasPMUOnlyWithFeature: a VM without the vCPU feature has no PMU registers;
+	// before, guests read 0. AnswersPMMIR: PMMIR_EL1 reads 0 in any VM.
+	HasPMUOnlyWithFeature
+	AnswersPMMIR
+	// GatesPMU: the PMU is UNDEFINED where ID_AA64DFR0_EL1.PMUVer is 0, on any
+	// CPU.
+	GatesPMU
+	// GatesGIC: ICC_* registers are UNDEFINED in a VM without a GICv3.
+	GatesGIC
 	// TakesOverrides: kernel parameters can lower ID registers.
 	TakesOverrides
 	// KeepsVHE: protected mode runs with VHE at EL2.
@@ -68,6 +83,12 @@ var behaviours = []BehaviourChange{
 	{TrapsCaches, from6_12, Span{}, "guests read the VM's CTR_EL0, CLIDR_EL1 and CCSIDR_EL1; before, the CPU's"},
 	{TrapsIdentity, from6_16, Span{}, "guests read the VM's REVIDR_EL1 and AIDR_EL1; SMIDR_EL1 is trapped"},
 	{FollowsIDST, in("7.0"), Span{}, "reads of feature registers that are not there follow FEAT_IDST"},
+	{GatesTranslation, from6_12, Span{}, "TLBI OS and range, and AT S1E1RP, are UNDEFINED where hidden, on CPUs with FEAT_FGT"},
+	{GatesOperations, between("6.12", "6.18"), Span{}, "DC CVADP, RCTX instructions and the PMU are UNDEFINED where hidden, on CPUs with FEAT_FGT"},
+	{HasPMUOnlyWithFeature, from6_1, Span{}, "PMU registers are UNDEFINED in VMs without a PMU; before, they read 0"},
+	{AnswersPMMIR, from6_1, Span{}, "PMMIR_EL1 reads 0; before, UNDEFINED"},
+	{GatesPMU, between("6.18", "7.2"), Span{}, "the PMU is UNDEFINED where PMUVer is 0, on any CPU"},
+	{GatesGIC, from6_12, Span{}, "ICC_* registers are UNDEFINED in VMs without a GICv3"},
 	{TakesOverrides, from6_1, Span{}, "kernel parameters lower ID registers (arm64.nosve, id_aa64pfr0.sve=0)"},
 	{KeepsVHE, from6_12, Span{}, "protected mode keeps VHE, at EL2"},
 	{DoubtsBHB, from6_1, Span{}, "CPUs on no list count as affected by Spectre-BHB; by stable updates of 6.1 and 6.12"},

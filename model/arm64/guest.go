@@ -26,12 +26,12 @@ const (
 	Trapped
 )
 
-// Read is what a guest on the vCPU gets from MRS of a register in the feature ID
-// space, at EL1. It does not allocate.
+// Read is what a guest on the vCPU gets from MRS at EL1, of a register in the
+// feature ID space and of some others. It does not allocate.
 func (m *VM) Read(vcpu int, e arm64.Encoding) (uint64, Answer) {
 	c := &m.vcpus[vcpu]
 	if !e.InFeatureSpace() {
-		return 0, NotModelled
+		return m.readHardware(e)
 	}
 	switch e {
 	case regCCSIDR:
@@ -108,8 +108,33 @@ func (m *VM) readCCSIDR(c *vcpu) (uint64, Answer) {
 	return c.ccsidr[level], Value
 }
 
-// readOptional reads a register that only some CPUs have.
+// readOptional reads a register that only some CPUs have; those without answer
+// as for any encoding that is not allocated.
 func (m *VM) readOptional(e arm64.Encoding) (uint64, Answer) {
+	cpu := &m.host.machine.CPUs[0]
+	profile := m.host.profile
+	switch e {
+	case regCCSIDR2:
+		if cpu.field(arm64.IDAA64MMFR2EL1, "CCIDX") == 0 {
+			return 0, m.host.unallocated()
+		}
+		if profile.Does(kernel.TrapsCaches) {
+			return 0, m.hidden()
+		}
+		return 0, NotModelled
+	case regSMIDR:
+		if cpu.field(arm64.IDAA64PFR1EL1, "SME") == 0 {
+			return 0, m.host.unallocated()
+		}
+		if profile.Does(kernel.TrapsIdentity) {
+			return 0, m.hidden()
+		}
+		return cpu.Registers[arm64.SMIDREL1], Value
+	}
+	// GMID_EL1.
+	if cpu.field(arm64.IDAA64PFR1EL1, "MTE") < 2 {
+		return 0, m.host.unallocated()
+	}
 	return 0, NotModelled
 }
 
@@ -157,6 +182,8 @@ func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.
 		case probe.MSR:
 			answer := m.Write(vcpu, op.Register, op.Value)
 			m.record(record, answer, probe.SystemAccess{Register: op.Register})
+		case probe.Execute:
+			m.record(record, m.execute(op), probe.SystemAccess{})
 		case probe.HVC, probe.SMC:
 			r, served := m.call(op.Kind, &op.Args)
 			if !served {
