@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/catalog"
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/kernel"
@@ -80,7 +82,7 @@ func (k completedKind) IsInline() bool { return strings.HasPrefix(string(k), "wo
 func (k completedKind) Listed() bool { return k != "" && k != "none" && k != "file" && !k.IsInline() }
 
 // Many reports whether several words can be given, with commas between them.
-func (k completedKind) Many() bool { return k == "feature" || k == "field" }
+func (k completedKind) Many() bool { return k == "feature" || k == "field" || k == "vcpu" }
 
 // completedWords is a named list of words.
 type completedWords struct {
@@ -88,13 +90,14 @@ type completedWords struct {
 	Words []string
 }
 
-// completedPlaces says what can stand where, by the name of an argument or the
-// placeholder of a flag. Others are the user's own.
+// completedPlaces says what can stand where, by the name of an argument, or the
+// placeholder of a flag or its name. Others are the user's own.
 var completedPlaces = map[string]completedKind{
-	"FILE": "file", "file": "file", "args": "file",
+	"FILE": "file", "FILE|MODEL": "file", "DIR": "file", "device": "file", "file": "file", "state": "file", "args": "file",
 	"HOST": "host", "host": "host", "a": "host", "b": "host", "contract": "host", "what": "host",
 	"name": "capture",
-	"FEAT": "feature", "FIELD": "field", "VERSION": "kernel", "VERSION|PATH": "kernel",
+	"FEAT": "feature", "FIELD": "field", "FEATURE": "vcpu",
+	"VERSION": "kernel", "VERSION|PATH": "kernel", "from": "kernel", "to": "kernel",
 }
 
 // completionWords are the lists of words.
@@ -108,6 +111,10 @@ func completionWords() []completedWords {
 	for _, version := range kernel.Known {
 		kernels = append(kernels, version.String())
 	}
+	var chosen []string
+	for _, feature := range guise.Features {
+		chosen = append(chosen, string(feature))
+	}
 	fields := []string{"identity"}
 	for i := range arm64.Slots {
 		fields = append(fields, arm64.Slots[i].Name())
@@ -118,6 +125,7 @@ func completionWords() []completedWords {
 		{Kind: "feature", Words: features},
 		{Kind: "field", Words: fields},
 		{Kind: "kernel", Words: kernels},
+		{Kind: "vcpu", Words: chosen},
 	}
 }
 
@@ -146,7 +154,7 @@ func completedFlagOf(flag *kong.Flag) completedFlag {
 		f.Short = "-" + string(flag.Short)
 	}
 	if !flag.IsBool() {
-		f.Value = kindOf(flag.Value, flag.PlaceHolder)
+		f.Value = kindOf(flag.Value, cmp.Or(flag.PlaceHolder, flag.Name))
 	}
 	return f
 }

@@ -42,6 +42,7 @@ var completions = []struct{ line, want string }{
 	{"guise explain --arch p", "power"},
 	{"guise import firecracker cap", "captures"},
 	{"guise lab run --memory ", ""},
+	{"guise baseline --with sve,pm", "sve,pmu"},
 	{"guise completion ", "bash fish zsh"},
 	{"guise version --", "--help"},
 }

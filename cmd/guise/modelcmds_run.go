@@ -19,7 +19,7 @@ import (
 
 // onHosts are the hosts that scenarios run on.
 type onHosts struct {
-	On     []string `default:"model:7.2/max" placeholder:"HOST" help:"Where: model:VERSION/CPU, kvm (this machine), lab:VERSION/CPU. Several one after the other; the model of 7.2/max unless given."`
+	On     []string `default:"model:7.2/max" placeholder:"WHERE" help:"Where: model:VERSION/CPU, kvm (this machine), lab:VERSION/CPU. Several one after the other; the model of 7.2/max unless given."`
 	Device string   `default:"/dev/kvm" help:"KVM's device."`
 	JSON   bool     `name:"json" help:"Print outcomes as JSON."`
 }
