@@ -18,6 +18,7 @@ type modelCompareCommand struct {
 	As         string `required:"" placeholder:"VERSION/CPU" help:"The model host this machine is: 6.12/neoverse-v1. Kernel parameters follow after commas."`
 	Seed       uint64 `help:"Seed of random choices; 0 draws one. It is printed."`
 	Operations int    `default:"10000" help:"Random operations; negative for none."`
+	Full       bool   `help:"Sweep every register in every setup."`
 	Device     string `default:"/dev/kvm" help:"KVM's device."`
 	JSON       bool   `name:"json" help:"Print the report as JSON."`
 	Quiet      bool   `short:"q" help:"Do not say what is being compared."`
@@ -36,7 +37,7 @@ func (c *modelCompareCommand) Run(s *session) (int, error) {
 	if c.Seed == 0 {
 		c.Seed = rand.Uint64()
 	}
-	options := difftest.Options{Seed: c.Seed, Operations: c.Operations}
+	options := difftest.Options{Seed: c.Seed, Operations: c.Operations, Full: c.Full}
 	if !c.Quiet {
 		options.Progress = func(what string) { fmt.Fprintln(s.stderr, what) }
 	}

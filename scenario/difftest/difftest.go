@@ -22,6 +22,9 @@ type Options struct {
 	// Operations is how many random operations to do; 0 stands for 10,000,
 	// negative for none.
 	Operations int
+	// Full sweeps all registers in every setup. Otherwise setups after the first
+	// sweep only what they show otherwise, and what they are about.
+	Full bool
 	// Setups are those to sweep; nil stands for each feature alone, all of
 	// them together, a vGIC and a chosen identity, as far as the host has them.
 	Setups []guise.Setup
@@ -68,7 +71,7 @@ type Report struct {
 	// Comparisons counts results compared, by suite.
 	Comparisons map[Suite]int `json:"comparisons"`
 	// Differing counts those that differ; Disagreements holds the first of each
-	// kind, a hundred at most.
+	// kind, some of each suite.
 	Differing     int            `json:"differing"`
 	Disagreements []Disagreement `json:"disagreements"`
 	// NotModelled counts guest operations of which the model does not say what
@@ -86,7 +89,7 @@ func (r *Report) Total() int {
 }
 
 const (
-	maxDisagreements = 100
+	maxDisagreements = 30 // of a suite
 	// maxAlike is how many disagreements about one register, or of one verb,
 	// are kept in one setup.
 	maxAlike = 2
@@ -101,6 +104,9 @@ type differ struct {
 	report        *Report
 	suite         Suite
 	alike         map[string]int
+	kept          map[Suite]int
+	// shown is what the first setup showed, by place.
+	shown map[int]uint64
 }
 
 // Run compares. An error means that a host could not be asked; what was found
@@ -113,7 +119,7 @@ func Run(ctx context.Context, kernel, model vm.Host, options Options) (*Report, 
 		ctx: ctx, kernel: kernel, model: model, options: options,
 		random: rand.New(rand.NewPCG(options.Seed, 0)),
 		report: &Report{Kernel: kernel.String(), Model: model.String(), Seed: options.Seed, Comparisons: map[Suite]int{}},
-		alike:  map[string]int{},
+		alike:  map[string]int{}, kept: map[Suite]int{}, shown: map[int]uint64{},
 	}
 	accepted, err := d.setups()
 	if err != nil {
@@ -227,27 +233,32 @@ func (p *pair) disagree(step *scenario.Step, kernel, model string) {
 	if p.d.familiar(p.setup.Name(), step) {
 		return
 	}
-	if len(r.Disagreements) < maxDisagreements {
-		r.Disagreements = append(r.Disagreements, Disagreement{
-			Suite: p.d.suite, Setup: p.setup.Name(), Scenario: p.script(step), Kernel: kernel, Model: model,
-		})
-	}
+	r.Disagreements = append(r.Disagreements, Disagreement{
+		Suite: p.d.suite, Setup: p.setup.Name(), Scenario: p.script(step), Kernel: kernel, Model: model,
+	})
 }
 
 // familiar reports whether enough disagreements of the kind are kept.
 func (d *differ) familiar(setup string, step *scenario.Step) bool {
-	key := string(d.suite)
+	if d.kept[d.suite] >= maxDisagreements {
+		return true
+	}
+	key := string(d.suite) + " " + setup
 	if step != nil {
 		key += " " + step.Verb.String()
 		switch step.Verb {
 		case scenario.Get, scenario.Set:
-			key += " " + setup + " " + step.ID.String()
+			key += " " + step.ID.String()
 		case scenario.Guest:
 			key += " " + step.Ops[0].Kind.String() + " " + step.Ops[0].Name
 		}
 	}
 	d.alike[key]++
-	return d.alike[key] > maxAlike && d.suite != Random
+	if d.alike[key] > maxAlike && d.suite != Random {
+		return true
+	}
+	d.kept[d.suite]++
+	return false
 }
 
 // programs are what guests run to look.

@@ -63,8 +63,8 @@ func (d *differ) play(setup guise.Setup, steps []scenario.Step) (done int, faile
 // shrink drops steps as long as a disagreement remains, and reports the
 // shortest scenario in place of the one that was found.
 func (d *differ) shrink(setup guise.Setup, steps []scenario.Step) error {
-	found := *d.report
-	found.Disagreements = slices.Clone(found.Disagreements)
+	differing, kept := d.report.Differing, d.kept[d.suite]
+	known := slices.Clone(d.report.Disagreements)
 	compared := d.report.Comparisons[d.suite]
 	for size := len(steps) / 2; size >= 1; {
 		shorter := false
@@ -85,15 +85,16 @@ func (d *differ) shrink(setup guise.Setup, steps []scenario.Step) error {
 		}
 	}
 	// What was counted while shrinking does not count.
-	d.report.Comparisons[d.suite] = compared
-	d.report.Differing, d.report.Disagreements = found.Differing, found.Disagreements
-	if n := len(d.report.Disagreements); n > 0 && n < maxDisagreements {
-		d.report.Disagreements = d.report.Disagreements[:n-1]
-		d.report.Differing--
-		_, _, err := d.play(setup, steps)
-		return err
+	d.report.Comparisons[d.suite], d.report.Differing, d.report.Disagreements = compared, differing, known
+	if kept >= maxDisagreements || kept == 0 {
+		return nil
 	}
-	return nil
+	// The short scenario takes the place of the long one.
+	d.kept[d.suite] = kept - 1
+	d.report.Disagreements = known[:len(known)-1]
+	d.report.Differing--
+	_, _, err := d.play(setup, steps)
+	return err
 }
 
 // step makes a random step that fits the setup.
