@@ -120,7 +120,11 @@ func (c *nestedCommand) plays() ([]nestedPlay, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := nestedPlay{name: name, basis: basis, generation: g, permitted: g.At(permitted, level), start: start}
+		given := permitted
+		if c.Permitted == "" {
+			given.Available &= g.Permitted(start.Machine.Level, false)
+		}
+		p := nestedPlay{name: name, basis: basis, generation: g, permitted: g.At(given, level), start: start}
 		p.start.L1.Loaded &= p.permitted.Available
 		if g.Rule(power.RuleLazy) == power.LazyNone {
 			p.start.L1.Loaded = p.permitted.Available

@@ -130,8 +130,9 @@ var hidden = func() (masks [len(levels) + 1]uint64) {
 // Permitted returns what KVM allows a vCPU of the level at most, its
 // hfscr_permitted, on hardware with and without transactional memory (or the
 // POWER9 assist for it). A bare-metal L0 takes from it what its own HFSCR
-// lacks; the level a VM emulates plays no part (Linux 6.1 to 7.3, observed
-// 0x19f on POWER9 and 0x219f on POWER10 under QEMU).
+// lacks; the level a VM emulates plays no part (Linux 6.12 to 7.3, observed
+// 0x19f on POWER9 and 0x219f on POWER10 under QEMU). Linux 6.1 permits PREFIX
+// nowhere.
 func Permitted(host Level, transactional bool) uint64 {
 	mask := FP | VECVSX | DSCR | PM | BHRB | EBB | TAR
 	if host >= Level31 {

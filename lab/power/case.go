@@ -39,8 +39,9 @@ type Case struct {
 	// otherwise.
 	Events         []model.Event `json:"-"`
 	AfterCall, NIP uint64        `json:"-"`
-	// Skip says why the case cannot be tested on a host, "" where it can.
-	Skip func(Host) string `json:"-"`
+	// NotTestable says why the lab cannot put this case to its host, "" where
+	// it can.
+	NotTestable string `json:"-"`
 }
 
 // Host is what a case may depend on.

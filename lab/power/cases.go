@@ -13,21 +13,21 @@ const (
 	livelock  = "on this generation L0 fetches L2's instruction again, which fails under QEMU: it enters L2 for ever"
 )
 
-// Cases lists every case, each in both byte orders.
-func Cases() []Case {
+// Cases lists every case for a host, each in both byte orders.
+func Cases(h Host) []Case {
 	var cases []Case
 	for _, big := range []bool{false, true} {
-		for _, makeCases := range []func(bool) []Case{
+		for _, makeCases := range []func(Host, bool) []Case{
 			hfscrCases, facilityCases, registerCases, controlCases, breakpointCases, faultCases, errorCases, spinCases,
 		} {
-			cases = append(cases, makeCases(big)...)
+			cases = append(cases, makeCases(h, big)...)
 		}
 	}
 	return cases
 }
 
 // newCase is an L2 that L1 gives plain values, and a program to fill.
-func newCase(big bool, format string, args ...any) (*Case, program) {
+func newCase(h Host, big bool, format string, args ...any) (*Case, program) {
 	c := &Case{Name: fmt.Sprintf(format, args...), BigEndian: big}
 	c.MSR = isapower.MSRSF | isapower.MSRME | isapower.MSRIR | isapower.MSRDR | isapower.MSRFP | isapower.MSRVEC | isapower.MSRVSX
 	s := &c.Structure
@@ -45,14 +45,14 @@ func newCase(big bool, format string, args ...any) (*Case, program) {
 	s[isapower.StateHDAR], s[isapower.StateHDSISR], s[isapower.StateHEIR], s[isapower.StateASDR] = 0x33, 0x44, 0x55, 0x66
 	s[isapower.StateSRR0], s[isapower.StateSRR1] = 0x1100, 0x2200
 	s[isapower.StateSPRG0], s[isapower.StateSPRG1], s[isapower.StateSPRG2], s[isapower.StateSPRG3] = 0xa0, 0xa1, 0xa2, 0xa3
-	return c, program{c}
+	return c, program{c, h.Level}
 }
 
 // hfscrCases are values of V with an L2 that only leaves.
-func hfscrCases(big bool) []Case {
+func hfscrCases(h Host, big bool) []Case {
 	var cases []Case
 	for _, v := range []uint64{0x00ffffffffffffff, 0xabffffffffffffff, 0, ^uint64(0), 0x77000000000025bf, 0x00000000deadbeef, 0x0a00000000000000} {
-		c, p := newCase(big, "hfscr %#x", v)
+		c, p := newCase(h, big, "hfscr %#x", v)
 		c.Structure[isapower.StateHFSCR] = v
 		p.leave()
 		cases = append(cases, *c)
@@ -61,17 +61,16 @@ func hfscrCases(big bool) []Case {
 }
 
 // facilityCases use each facility, turned on and off by L1.
-func facilityCases(big bool) []Case {
+func facilityCases(h Host, big bool) []Case {
 	var cases []Case
 	for _, i := range isapower.Instructions {
 		f, _ := isapower.FacilityNamed(i.Facility)
 		for _, v := range []uint64{0x77ffffffffffffff, 0x77ffffffffffffff &^ f.Mask(), 0x77 << 56} {
-			c, p := newCase(big, "%s with hfscr %#x", i.Mnemonic, v)
+			c, p := newCase(h, big, "%s with hfscr %#x", i.Mnemonic, v)
 			c.Structure[isapower.StateHFSCR] = v
 			p.use(i.Mnemonic)
-			on := v&f.Mask() != 0
+			c.NotTestable = untestable(h, f, i, v&f.Mask() != 0)
 			// Where the instruction runs, L2 leaves after it.
-			c.Skip = func(h Host) string { return untestable(h, f, i, on) }
 			p.leave()
 			cases = append(cases, *c)
 		}
@@ -81,14 +80,13 @@ func facilityCases(big bool) []Case {
 
 // untestable says why the lab cannot tell what the use of a facility does.
 func untestable(h Host, f *isapower.Facility, i isapower.Instruction, on bool) string {
-	if isapower.Hidden(h.Level)&f.Mask() != 0 && f.Name != "TM" {
-		return "the CPU has no such facility, and QEMU gives the interrupt to L2"
-	}
 	raised := f.Name == "BHRB" || f.Name == "MSGP" && i.Mnemonic != "mftir"
 	available := h.Permitted.Available&f.Mask() != 0
 	switch {
-	case f.Name == "TM":
-		return "" // no machine here has it: an illegal instruction everywhere
+	case f.Name == "TM" && h.Level < isapower.Level31:
+		return "without MSR[TM], which no L0 here gives, L2 gets the interrupt itself"
+	case isapower.Hidden(h.Level)&f.Mask() != 0:
+		return "" // an illegal instruction, whatever HFSCR says
 	case on && available:
 		return ""
 	case !raised:
@@ -101,10 +99,10 @@ func untestable(h Host, f *isapower.Facility, i isapower.Instruction, on bool) s
 
 // registerCases are the registers that L2 owns: what L1 gives, what L2 makes of
 // them.
-func registerCases(big bool) []Case {
+func registerCases(h Host, big bool) []Case {
 	var cases []Case
 	own := []isapower.StateField{isapower.StateSPRG0, isapower.StateSPRG1, isapower.StateSPRG2, isapower.StateSPRG3}
-	c, p := newCase(big, "sprg written by L2")
+	c, p := newCase(h, big, "sprg written by L2")
 	for n, f := range own {
 		p.write(f, n)
 	}
@@ -113,7 +111,7 @@ func registerCases(big bool) []Case {
 
 	// Left by an interrupt that uses HSRR0 and HSRR1, so that SRR0 and SRR1 stay.
 	for _, written := range []bool{false, true} {
-		c, p := newCase(big, "srr, written by L2: %v", written)
+		c, p := newCase(h, big, "srr, written by L2: %v", written)
 		c.Structure[isapower.StateHFSCR] = 0
 		if written {
 			p.write(isapower.StateSRR0, 4)
@@ -129,14 +127,14 @@ func registerCases(big bool) []Case {
 		{isapower.StatePPR, 3 << 50}, {isapower.StateVTB, 0x1000}, {isapower.StatePURR, 0x2000}, {isapower.StateSPURR, 0x3000}, {isapower.StateIC, 0x4000},
 		{isapower.StateTBOffset, 0x10000}, {isapower.StateTBOffset, ^uint64(0xffff)}, {isapower.StateVCPUToken, 2047},
 	} {
-		c, p := newCase(big, "%v %#x", given.field, given.value)
+		c, p := newCase(h, big, "%v %#x", given.field, given.value)
 		c.Structure[given.field] = given.value
 		p.leave()
 		cases = append(cases, *c)
 	}
 
 	// Without translation, PID selects nothing.
-	c, p = newCase(big, "pidr 5 with translation off")
+	c, p = newCase(h, big, "pidr 5 with translation off")
 	c.MSR &^= isapower.MSRIR | isapower.MSRDR
 	c.Structure[isapower.StatePIDR] = 5
 	p.leave()
@@ -150,7 +148,7 @@ func registerCases(big bool) []Case {
 		{"msr without ME", func(c *Case) { c.MSR &^= isapower.MSRME }},
 		{"version 1", func(c *Case) { c.Structure[isapower.StateVersion] = 1 }},
 	} {
-		c, p := newCase(big, "%s", given.name)
+		c, p := newCase(h, big, "%s", given.name)
 		given.change(c)
 		p.leave()
 		cases = append(cases, *c)
@@ -160,10 +158,10 @@ func registerCases(big bool) []Case {
 
 // controlCases are LPCR, PCR, AMOR, DPDES: what L1 asks must come back as it
 // wrote it.
-func controlCases(big bool) []Case {
+func controlCases(h Host, big bool) []Case {
 	var cases []Case
 	add := func(field isapower.StateField, value uint64) {
-		c, p := newCase(big, "%v %#x", field, value)
+		c, p := newCase(h, big, "%v %#x", field, value)
 		c.Structure[field] = value
 		p.leave()
 		cases = append(cases, *c)
@@ -179,7 +177,7 @@ func controlCases(big bool) []Case {
 }
 
 // breakpointCases hold addresses that L2 never touches.
-func breakpointCases(big bool) []Case {
+func breakpointCases(h Host, big bool) []Case {
 	var cases []Case
 	for _, values := range []map[isapower.StateField]uint64{
 		{isapower.StateDAWR0: 0x123450, isapower.StateDAWRX0: 0x3f},
@@ -189,7 +187,7 @@ func breakpointCases(big bool) []Case {
 		{isapower.StateCIABR: 0x5679},
 		{isapower.StateCIABR: 0x567a},
 	} {
-		c, p := newCase(big, "breakpoint")
+		c, p := newCase(h, big, "breakpoint")
 		for f := range isapower.StateFields {
 			if v, ok := values[f]; ok {
 				c.Name += fmt.Sprintf(" %v %#x", f, v)
@@ -203,9 +201,9 @@ func breakpointCases(big bool) []Case {
 }
 
 // faultCases reach for memory that L1 does not map for L2.
-func faultCases(big bool) []Case {
+func faultCases(h Host, big bool) []Case {
 	var cases []Case
-	c, p := newCase(big, "load beyond L2's memory")
+	c, p := newCase(h, big, "load beyond L2's memory")
 	c.MSR &^= isapower.MSRIR | isapower.MSRDR
 	p.emit(lisR6)
 	c.NIP = p.next()
@@ -213,14 +211,14 @@ func faultCases(big bool) []Case {
 	p.event(model.Event{Kind: model.DataFault, Address: beyond, Syndrome: 0x40000000, Value: beyond})
 	cases = append(cases, *c)
 
-	c, p = newCase(big, "branch beyond L2's memory")
+	c, p = newCase(h, big, "branch beyond L2's memory")
 	c.MSR &^= isapower.MSRIR | isapower.MSRDR
 	p.emit(branchAbs)
 	c.NIP = beyond
 	p.event(model.Event{Kind: model.InstructionFault, Syndrome: 0x40000000, Value: beyond})
 	cases = append(cases, *c)
 
-	c, p = newCase(big, "hdec_expiry in the past")
+	c, p = newCase(h, big, "hdec_expiry in the past")
 	c.Structure[isapower.StateHDECExpiry] = 1
 	c.NIP = CodeAddress
 	p.emit(Hypercall)
@@ -229,10 +227,10 @@ func faultCases(big bool) []Case {
 }
 
 // errorCases are what H_ENTER_NESTED refuses, and what it does not.
-func errorCases(big bool) []Case {
+func errorCases(h Host, big bool) []Case {
 	var cases []Case
 	add := func(name string, change func(*Case)) {
-		c, p := newCase(big, "%s", name)
+		c, p := newCase(h, big, "%s", name)
 		change(c)
 		p.leave()
 		cases = append(cases, *c)
@@ -256,10 +254,10 @@ func errorCases(big bool) []Case {
 }
 
 // spinCases are for the monitor: while L2 spins, the real registers are read.
-func spinCases(big bool) []Case {
+func spinCases(h Host, big bool) []Case {
 	var cases []Case
 	add := func(level isapower.Level, values map[isapower.StateField]uint64) {
-		c, p := newCase(big, "spin")
+		c, p := newCase(h, big, "spin")
 		c.Level = level
 		if level != 0 {
 			c.Name += " at " + level.String()

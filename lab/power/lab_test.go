@@ -39,7 +39,7 @@ func TestKernels(t *testing.T) {
 			if err != nil || basis != "" {
 				t.Fatalf("%v %s", err, basis)
 			}
-			h := Host{Generation: g, Level: level, Permitted: model.Permitted{Available: isapower.Permitted(level, false), Emulated: isapower.MSGP}}
+			h := Host{Generation: g, Level: level, Permitted: model.Permitted{Available: g.Permitted(level, false), Emulated: isapower.MSGP}}
 			runHost(t, lab.Host{Arch: "ppc64le", Kernel: kernel, Machine: machine, Modules: []string{"kvm_hv"}, Limit: 6 * time.Minute}, h, program)
 		})
 	}
@@ -47,12 +47,10 @@ func TestKernels(t *testing.T) {
 
 func runHost(t *testing.T, host lab.Host, h Host, program string) {
 	var cases []Case
-	for _, c := range Cases() {
-		if c.Skip != nil {
-			if why := c.Skip(h); why != "" {
-				t.Logf("not testable here: %s: %s", c.Name, why)
-				continue
-			}
+	for _, c := range Cases(h) {
+		if c.NotTestable != "" {
+			t.Logf("not testable here: %s: %s", c.Name, c.NotTestable)
+			continue
 		}
 		cases = append(cases, c)
 	}

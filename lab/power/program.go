@@ -20,9 +20,9 @@ const (
 // GPR is what general-purpose register n of L2 holds at first.
 func GPR(n int) uint64 { return 0x1111_2222_0000_0000 | uint64(n) }
 
-// A system call interrupt puts MSR into SRR1 with these bits cleared, and LEV,
-// which is 1 for a hypercall, into bits 42:43 (Power ISA 3.1B book III, 7.5.14).
-// KVM gives L1 that as L2's msr.
+// A system call interrupt puts MSR into SRR1 with these bits cleared; since ISA
+// 3.1, LEV, which is 1 for a hypercall, is in bits 42:43 (book III, 7.5.14). KVM
+// gives L1 that as L2's msr.
 const (
 	syscallCleared uint64 = 0x783f0000
 	syscallLevel1  uint64 = 1 << 20
@@ -30,7 +30,8 @@ const (
 
 // program is what L2 executes, with what the model is told of it.
 type program struct {
-	c *Case
+	c     *Case
+	level isapower.Level // of the CPU
 }
 
 func (p program) next() uint64 { return CodeAddress + 4*uint64(len(p.c.Code)) }
@@ -68,7 +69,10 @@ func (p program) leave() {
 	p.emit(Hypercall)
 	p.c.AfterCall = p.next()
 	msr := (p.c.MSR | isapower.MSRME) &^ isapower.MSRHV
-	msr = msr&^syscallCleared | syscallLevel1
+	msr &^= syscallCleared
+	if p.level >= isapower.Level31 {
+		msr |= syscallLevel1
+	}
 	p.event(model.Event{Kind: model.Write, Field: isapower.StateSRR0, Value: p.c.AfterCall})
 	p.event(model.Event{Kind: model.Write, Field: isapower.StateSRR1, Value: msr})
 	p.event(model.Event{Kind: model.Write, Field: isapower.StateFields, Value: msr})

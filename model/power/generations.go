@@ -45,6 +45,8 @@ const (
 	// RuleDirectEmulated: what a facility that is emulated does for L1 itself.
 	RuleDirectEmulated
 
+	// RulePrefix: whether prefixed instructions are permitted on ISA 3.1.
+	RulePrefix
 	// RuleLevel: whether a lower level of the architecture hides facilities.
 	RuleLevel
 
@@ -67,6 +69,7 @@ var ruleNames = [ruleCount]string{
 	"HFSCR is limited to", "LPCR is limited to", "PCR is limited to",
 	"HFSCR enables returned", "HFSCR cause returned", "DAWRX and CIABR returned", "LPCR returned",
 	"switched on at first use by L1", "emulated facility used by L1",
+	"prefixed instructions on ISA 3.1",
 	"facilities above L1's level",
 	"hidden, off in V", "hidden, on in V", "emulated, off in V", "emulated, on in V",
 	"lazy, off in V", "lazy, on in V", "available, off in V", "available, on in V",
@@ -110,6 +113,7 @@ const (
 	CauseOnFacility   // only on exit 0xf80
 	CauseClearedOnHid // as CauseOnFacility; cleared where the interrupt was changed into another
 
+	NotPermitted
 	StayPermitted
 	AreHidden
 
@@ -139,7 +143,7 @@ var choiceNames = [choiceCount]string{
 	"nothing of L1's", "L1's own",
 	"real", "as written", "as written, hidden bits 0",
 	"on every exit", "on 0xf80", "on 0xf80, else cleared",
-	"stay", "are hidden",
+	"not permitted", "permitted", "are hidden",
 	"none", "PM, EBB, TM", "all",
 	"forward", "forward without cause", "illegal instruction", "program interrupt in L1",
 	"load", "emulate", "fail the hypercall", "impossible",
@@ -178,6 +182,16 @@ func (g *Generation) At(permitted Permitted, level isapower.Level) Permitted {
 		permitted.Emulated &^= isapower.Hidden(level)
 	}
 	return permitted
+}
+
+// Permitted returns what the generation's KVM permits an L1 at most on
+// hardware of a level: its hfscr_permitted.
+func (g *Generation) Permitted(host isapower.Level, transactional bool) uint64 {
+	mask := isapower.Permitted(host, transactional)
+	if g.rules[RulePrefix] == NotPermitted {
+		mask &^= isapower.PREFIX
+	}
+	return mask
 }
 
 // Evidence returns the evidence for how the generation decides a rule.
@@ -221,6 +235,7 @@ var Generations = []Generation{
 		{RuleReturnedLPCR, ReturnWritten, evidence510},
 		{RuleLazy, LazyNone, evidence510},
 		{RuleDirectEmulated, Emulate, evidence510},
+		{RulePrefix, NotPermitted, "observed: 6.1.176; 5.10 knows nothing of ISA 3.1's HFSCR bit"},
 		{RuleLevel, StayPermitted, evidence510},
 		{RuleHiddenOff, Forward, evidence510},
 		{RuleHiddenOn, Forward, evidence510},
@@ -267,7 +282,10 @@ var Generations = []Generation{
 	{Name: "5.19", Base: "5.15", About: "LPES is L1's own: external interrupts must not pass L0 by", Changes: []Change{
 		{RuleLPCR, MaskFilterLPES, "observed: 6.1.176, 6.12.107, 7.2.13; list: 3 March 2022; release inferred"},
 	}},
-	{Name: "6.13", Base: "5.19", About: "Linux 6.13 and later: every facility interrupt goes to L1 again", Changes: []Change{
+	{Name: "6.4", Base: "5.19", About: "prefixed instructions are permitted on POWER10", Changes: []Change{
+		{RulePrefix, StayPermitted, "observed: not on 6.1.176, on 6.12.107 and 7.2.13; release inferred"},
+	}},
+	{Name: "6.13", Base: "6.4", About: "Linux 6.13 and later: every facility interrupt goes to L1 again", Changes: []Change{
 		{RuleHiddenOff, Forward, evidence613},
 		{RuleHiddenOn, Forward, evidence613},
 		{RuleEmulatedOff, Forward, evidence613},
@@ -372,6 +390,8 @@ func versionBasis(version int) string {
 	switch {
 	case version > at(5, 10) && version < at(6, 1):
 		return "inferred: behaviour changed somewhere in (5.10, 6.1]"
+	case version > at(6, 1) && version < at(6, 12):
+		return "inferred: behaviour changed somewhere in (6.1, 6.12]"
 	case version > at(6, 12) && version < at(7, 2):
 		return "inferred: behaviour changed somewhere in (6.12, 7.2]"
 	case version > at(7, 3):

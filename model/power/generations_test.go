@@ -11,7 +11,7 @@ func TestGenerations(t *testing.T) {
 	for _, c := range []struct{ version, want, basis string }{
 		{"4.20", "5.10", ""}, {"5.4", "5.10", ""}, {"5.10", "5.10", ""}, {"5.10.223", "5.10", ""},
 		{"5.11", "5.10", "inferred"}, {"5.13", "5.12", "inferred"}, {"5.14", "5.14", "inferred"}, {"5.15", "5.15", "inferred"},
-		{"5.18", "5.15", "inferred"}, {"6.1", "5.19", ""}, {"6.12.107", "5.19", ""}, {"6.13", "6.13", "inferred"}, {"7.2", "6.13", ""}, {"7.3", "6.13", ""},
+		{"5.18", "5.15", "inferred"}, {"6.1", "5.19", ""}, {"6.3", "5.19", "inferred"}, {"6.6", "6.4", "inferred"}, {"6.12.107", "6.4", ""}, {"6.13", "6.13", "inferred"}, {"7.2", "6.13", ""}, {"7.3", "6.13", ""},
 		{"7.4", "6.13", "extrapolated"}, {"ideal", "ideal", ""}, {"v3-2", "v3-2", ""},
 	} {
 		g, basis, err := FindGeneration(c.version)
@@ -92,6 +92,8 @@ func choicesOf(r Rule) map[Choice]bool {
 		return set(ReturnReal, ReturnWritten)
 	case RuleLazy:
 		return set(LazyNone, LazyLinux, LazyAll)
+	case RulePrefix:
+		return set(NotPermitted, StayPermitted)
 	case RuleLevel:
 		return set(StayPermitted, AreHidden)
 	case RuleDirectEmulated:
@@ -108,5 +110,23 @@ func TestLevel(t *testing.T) {
 	}
 	if got := mustFind(t, "ideal").At(power10, isapower.Level206); got.Available != isapower.FP|isapower.VECVSX || got.Emulated != 0 {
 		t.Errorf("ideal at 2.06: %+v", got)
+	}
+}
+
+// TestPermitted holds hfscr_permitted as it was read through QEMU's monitor.
+func TestPermitted(t *testing.T) {
+	for _, c := range []struct {
+		kernel string
+		host   isapower.Level
+		want   uint64
+	}{
+		{"6.1", isapower.Level31, 0x019f},
+		{"6.12", isapower.Level31, 0x219f},
+		{"7.2", isapower.Level31, 0x219f},
+		{"7.2", isapower.Level30, 0x019f},
+	} {
+		if got := mustFind(t, c.kernel).Permitted(c.host, false); got != c.want {
+			t.Errorf("%s on %v: %#x, want %#x", c.kernel, c.host, got, c.want)
+		}
 	}
 }

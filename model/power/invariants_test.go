@@ -228,6 +228,7 @@ func TestWhichInvariantsGenerationsBreak(t *testing.T) {
 		"5.14":              "I2 I5 I6",
 		"5.15":              "I3 I5",
 		"5.19":              "I3 I5",
+		"6.4":               "I3 I5",
 		"6.13":              "I2 I3 I5 I6",
 		"ideal":             "",
 		"ideal-forward-off": "",

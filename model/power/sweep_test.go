@@ -28,7 +28,7 @@ func oracle(generation string, permitted Permitted, loadedNow, v uint64, cause u
 			return v & (top | loadedNow), Returned, 0xf80, v &^ top
 		}
 		return v & (top | loadedNow), Returned, 0xf80, withCause
-	case "5.15", "5.19":
+	case "5.15", "5.19", "6.4":
 		if inP && !on {
 			return v & (top | permitted.Available), Returned, 0xf80, withCause
 		}
