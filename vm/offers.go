@@ -13,12 +13,12 @@ import (
 // findOffers finds what the host takes and a guest then sees.
 //
 // Every value of every field is written in a VM that has not run, and read
-// back: what is accepted and stored as something else is no offer. Then three
+// back: what is accepted and stored as something else is no offer. Then more
 // VMs tell what becomes of a value when a vCPU runs, since KVM changes some
 // fields only then (ID_AA64PFR0_EL1.GIC) and a protected guest sees registers
-// that userspace cannot reach: one is left as it was, one is given the lowest
-// value of every field, and a field that came out other than it went in is
-// tried value by value, each in a VM of its own.
+// that userspace cannot reach: one is left as it was, one is given another value
+// of every field, and a field that came out other than it went in is tried value
+// by value, each in a VM of its own.
 func (c *capturer) findOffers() error {
 	view := &c.result.View
 	offers := &arm64.Offers{}
@@ -153,14 +153,11 @@ func (c *capturer) afterRun(stored []isa.Set, offers *arm64.Offers) error {
 	if err != nil {
 		return err
 	}
-	lowest := make([]int, len(stored))
+	choice := make([]int, len(stored))
 	for slot := range stored {
-		lowest[slot] = -1
-		if values := stored[slot].Values(); len(values) > 1 {
-			lowest[slot] = int(values[0])
-		}
+		choice[slot] = c.another(slot, stored[slot], untouched)
 	}
-	low, err := c.seen(lowest, false)
+	written, err := c.seen(choice, false)
 	if err != nil {
 		return err
 	}
@@ -176,16 +173,20 @@ func (c *capturer) afterRun(stored []isa.Set, offers *arm64.Offers) error {
 			continue
 		}
 		wrote, saw := limit, alone
-		if lowest[slot] >= 0 {
-			wrote = uint64(lowest[slot])
-			saw, _ = arm64.Slots[slot].Extract(low.Values[place])
+		if choice[slot] >= 0 {
+			wrote = uint64(choice[slot])
+			saw, _ = arm64.Slots[slot].Extract(written.Values[place])
 		}
 		if alone == limit && saw == wrote {
 			continue
 		}
-		set, err := c.trySeen(slot, stored[slot], limit, alone, saw == alone && wrote != saw)
-		if err != nil {
-			return err
+		// What is seen whatever is written is all that can be had; so it is where
+		// the only other value to write is the one that is seen.
+		set := isa.Only(alone)
+		if saw != alone {
+			if set, err = c.trySeen(slot, stored[slot], limit, alone); err != nil {
+				return err
+			}
 		}
 		offers.PutSet(slot, set)
 	}
@@ -209,13 +210,26 @@ func (c *capturer) afterRun(stored []isa.Set, offers *arm64.Offers) error {
 	return nil
 }
 
-// trySeen tries the stored values of a field that a run changes, each in a VM
-// of its own. alone is what a guest sees where nobody wrote; where writing made
-// no difference nothing else can be seen.
-func (c *capturer) trySeen(slot int, stored isa.Set, limit, alone uint64, indifferent bool) (isa.Set, error) {
-	if indifferent {
-		return isa.Only(alone), nil
+// another chooses a value to write into a field that tells whether writing it
+// makes a difference to a guest: best one that is neither the limit nor what a
+// guest sees where nobody wrote, else any but the limit; -1 where there is none.
+func (c *capturer) another(slot int, stored isa.Set, untouched *arm64.View) int {
+	place := arm64.Slots[slot].Register
+	limit, _ := arm64.Slots[slot].Extract(c.result.View.Values[place])
+	alone, _ := arm64.Slots[slot].Extract(untouched.Values[place])
+	others := stored &^ isa.Only(limit)
+	if best := others &^ isa.Only(alone); best != 0 {
+		others = best
 	}
+	if others == 0 {
+		return -1
+	}
+	return int(others.Values()[0])
+}
+
+// trySeen tries the stored values of a field that a run changes, each in a VM
+// of its own. alone is what a guest sees where nobody wrote.
+func (c *capturer) trySeen(slot int, stored isa.Set, limit, alone uint64) (isa.Set, error) {
 	var set isa.Set
 	for _, member := range stored.Values() {
 		saw := alone
