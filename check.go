@@ -2,6 +2,7 @@ package guise
 
 import (
 	"fmt"
+	"maps"
 	"math/bits"
 	"slices"
 	"strings"
@@ -201,7 +202,8 @@ func (c *checker) missing(place int) {
 
 // extra judges registers that the table does not know.
 func (c *checker) extra() {
-	for id, value := range c.contract.Extra {
+	for _, id := range slices.Sorted(maps.Keys(c.contract.Extra)) {
+		value := c.contract.Extra[id]
 		there, ok := c.stance.setup.Extra[id]
 		if ok && there == value {
 			continue
@@ -212,7 +214,8 @@ func (c *checker) extra() {
 		}
 		c.add(f)
 	}
-	for id, value := range c.stance.setup.Extra {
+	for _, id := range slices.Sorted(maps.Keys(c.stance.setup.Extra)) {
+		value := c.stance.setup.Extra[id]
 		if e, _ := id.Encoding(); value != 0 && slices.Contains(c.contract.Absent, e) {
 			c.add(Finding{Verdict: No, Kind: KindRefused, Register: id.String(), Wanted: "must not exist", Hosts: c.host(hexText(value, 64)), Who: "nobody"})
 		}

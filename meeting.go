@@ -2,6 +2,7 @@ package guise
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -318,23 +319,44 @@ func (m *meeting) restWitness(place int, differs uint64) []HostValue {
 
 // settleExtra compares registers that the table does not know.
 func (m *meeting) settleExtra() {
+	first := map[arm64.ID]*stance{} // the first host that has the register
 	for _, t := range m.stances {
-		for id, value := range t.setup.Extra {
-			for _, other := range m.stances {
-				if there, ok := other.setup.Extra[id]; !ok || there != value {
-					m.add(Finding{
-						Verdict: No, Kind: KindFixed, Register: id.String(), Who: "nobody",
-						Hosts: []HostValue{{Host: t.capture.Name, Value: hexText(value, 64)}, {Host: other.capture.Name, Value: extraText(there, ok)}},
-					})
-					return
-				}
+		for id := range t.setup.Extra {
+			if first[id] == nil {
+				first[id] = t
 			}
-			if m.extra == nil {
-				m.extra = map[arm64.ID]uint64{}
-			}
-			m.extra[id] = value
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(first)) {
+		from := first[id]
+		value := from.setup.Extra[id]
+		other := slices.IndexFunc(m.stances, func(t *stance) bool {
+			there, ok := t.setup.Extra[id]
+			return !ok || there != value
+		})
+		if other >= 0 {
+			m.add(extraFinding(id, value, from, m.stances[other]))
+			continue
+		}
+		if m.extra == nil {
+			m.extra = map[arm64.ID]uint64{}
+		}
+		m.extra[id] = value
+	}
+}
+
+// extraFinding says that a register which the table does not know differs on
+// another host, or that the other's capture does not have it.
+func extraFinding(id arm64.ID, value uint64, from, other *stance) Finding {
+	there, ok := other.setup.Extra[id]
+	f := Finding{
+		Verdict: No, Kind: KindFixed, Register: id.String(), Who: "nobody",
+		Hosts: []HostValue{{Host: from.capture.Name, Value: hexText(value, 64)}, {Host: other.capture.Name, Value: extraText(there, ok)}},
+	}
+	if !ok && other.setup.Listed == nil {
+		f.Verdict, f.Kind, f.Mend = Unknown, KindList, "guise capture on the hosts without it"
+	}
+	return f
 }
 
 func extraText(value uint64, present bool) string {
