@@ -38,7 +38,11 @@ func step(g *Generation, permitted *Permitted, out *Outcome, event *Event) {
 		bit := isapower.CauseBit(event.Cause)
 		switch {
 		case isapower.Hidden(s.Machine.Level)&bit != 0:
-			// The machine has no such instruction, whatever HFSCR says.
+			// The machine has no such instruction, whatever HFSCR says. One that
+			// knows no prefixes sees the prefix as an instruction of its own.
+			if prefix := event.Value >> 32; prefix != 0 {
+				event.Value = prefix
+			}
 			leave(g, permitted, out, isapower.VectorHEAI, event)
 		case s.Real[isapower.StateHFSCR]&bit != 0:
 			out.Did = Ran

@@ -62,6 +62,8 @@ func TestWorkedExamples(t *testing.T) {
 		{"12 C", "ideal", isapower.Level31, power9, 0, 0x25bf, use(13, 0x0600000038600001), 0x019f, Returned, 0xe40, 0x059f, 0x0600000038600001},
 		{"13 C", "ideal", isapower.Level31, power9, isapower.EBB, 0x019f, use(7, mtebbhr), 0x011f, Loaded, 0, 0x019f, 0},
 		{"14 C", "ideal", isapower.Level31, power9, isapower.EBB, 0x011f, use(7, mtebbhr), 0x011f, Returned, 0xf80, 0x070000000000011f, 0},
+		{"no TM O", "7.2", isapower.Level31, power10, 0, 0x7700000000000020, use(5, 0x7c00051d), 0x7700000000000000, Returned, 0xe40, 0x7700000000000020, 0x7c00051d},
+		{"no prefixes O", "7.2", isapower.Level30, power9, 0, 0x7700000000002000, use(13, 0x0600000038600001), 0x7700000000000000, Returned, 0xe40, 0x7700000000002000, 0x06000000},
 		{"15 S", "5.10", isapower.Level30, power9, 0, 0x00ffffffffffffff, syscall, 0x019f, Returned, 0xc00, 0x019f, 0},
 	} {
 		t.Run(c.name+" "+c.generation, func(t *testing.T) {
