@@ -15,8 +15,8 @@ import (
 // call makes an ioctl whose argument is a number. It repeats what a signal
 // interrupted, except KVM_RUN, whose EINTR has a meaning.
 func (h *Host) call(fd int, request kvmabi.Request, argument uint64) (int, syscall.Errno) {
+	defer h.count()()
 	for {
-		h.ioctls.Add(1)
 		result, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), uintptr(request), uintptr(argument))
 		if errno != syscall.EINTR || request == kvmabi.Run {
 			return int(result), errno
@@ -26,8 +26,8 @@ func (h *Host) call(fd int, request kvmabi.Request, argument uint64) (int, sysca
 
 // callWith is call for a request that takes a structure.
 func callWith[T any](h *Host, fd int, request kvmabi.Request, argument *T) (int, syscall.Errno) {
+	defer h.count()()
 	for {
-		h.ioctls.Add(1)
 		result, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), uintptr(request), uintptr(unsafe.Pointer(argument)))
 		if errno != syscall.EINTR {
 			return int(result), errno

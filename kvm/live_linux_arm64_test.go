@@ -230,3 +230,30 @@ func TestRunning(t *testing.T) {
 		t.Errorf("debugfs shows %d registers; there are 56 at least", seen)
 	}
 }
+
+// BenchmarkProve reports how many ioctls a proof takes and how long it takes
+// against its ioctls alone: what a loop of nothing else would take.
+func BenchmarkProve(b *testing.B) {
+	host, err := Open("")
+	if err != nil {
+		testenv.Missing(b, "%v", err)
+	}
+	defer host.Close()
+	live := host.(*Host)
+	live.timed = true
+	setup := guise.Setup{VGIC: 3}
+	capture, err := vm.Capture(b.Context(), host, vm.CaptureOptions{Setups: []guise.Setup{setup}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	shown := &capture.Setups[0]
+	contract := &guise.Contract{Name: "as shown", Setup: shown.Setup, View: shown.View, Listed: shown.Listed}
+	before, spent := live.ioctls.Load(), live.spent.Load()
+	for b.Loop() {
+		if _, err := vm.Prove(b.Context(), host, contract, vm.ProveOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(live.ioctls.Load()-before)/float64(b.N), "ioctls/op")
+	b.ReportMetric(float64(b.Elapsed())/float64(live.spent.Load()-spent), "times-its-ioctls")
+}

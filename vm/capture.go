@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -337,11 +338,16 @@ func acceptedCapabilities(accepts func(guise.Setup) (bool, error)) ([]string, er
 	return found, nil
 }
 
+// readings is what a capture has a guest read.
+var readings = sync.OnceValue(func() *probe.Program {
+	return probe.Join("capture", probe.FeatureSpace(), probe.Hardware())
+})
+
 // look has a guest read what no ioctl tells, and everything else as well.
 func look(ctx context.Context, machine VM, vcpu int) (*probe.Trace, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, guestLimit, fmt.Errorf("the guest did not end within %v", guestLimit))
 	defer cancel()
-	return machine.Run(ctx, vcpu, probe.Join("capture", probe.FeatureSpace(), probe.Hardware()))
+	return machine.Run(ctx, vcpu, readings())
 }
 
 // seenBy puts into view what the guest read of the table's registers. The

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"syscall"
 
 	"github.com/guise-project/guise"
@@ -141,9 +142,9 @@ func errnoName(errno syscall.Errno) string {
 }
 
 // everything is all there is to look at.
-func everything() *probe.Program {
+var everything = sync.OnceValue(func() *probe.Program {
 	return probe.Join("proof", probe.FeatureSpace(), probe.Hardware(), probe.ServiceCalls(), probe.Writes(), probe.Instructions())
-}
+})
 
 // look has every vCPU look and compares.
 func (p *prover) look(machine VM) error {
