@@ -407,16 +407,17 @@ func slotOf(place int, field []byte) int {
 // offers completes what was read with the limits.
 func (r *documentReader) offers(v *arm64.View) *arm64.Offers {
 	a := &r.accepts
-	for place := range arm64.Registers {
-		if a.registers.Has(place) && !v.Present.Has(place) {
-			r.fail("accepts: the setup has no %s", arm64.Registers[place].Name)
-		}
-	}
 	offers := new(arm64.Offers)
 	offers.FromView(v)
-	for slot, set := range a.sets {
-		if set != 0 {
-			offers.PutSet(slot, set)
+	for place := range a.registers.All() {
+		if !v.Present.Has(place) {
+			r.fail("accepts: the setup has no %s", arm64.Registers[place].Name)
+		}
+		first, end := arm64.SlotsOf(place)
+		for slot := first; slot < end; slot++ {
+			if set := a.sets[slot]; set != 0 {
+				offers.PutSet(slot, set)
+			}
 		}
 	}
 	for _, place := range a.free {

@@ -2,6 +2,7 @@ package arm64
 
 import (
 	"encoding/binary"
+	"iter"
 	"math/bits"
 	"sync"
 
@@ -19,6 +20,19 @@ func (p *Places) Add(place int) { p[place/64] |= 1 << (place % 64) }
 
 // Remove ends the membership of the register at place.
 func (p *Places) Remove(place int) { p[place/64] &^= 1 << (place % 64) }
+
+// All calls yield for every member, in ascending order.
+func (p *Places) All() iter.Seq[int] {
+	return func(yield func(place int) bool) {
+		for i := range p {
+			for rest := p[i]; rest != 0; rest &= rest - 1 {
+				if !yield(i*64 + bits.TrailingZeros64(rest)) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // View is the registers that KVM on one host shows a VM of one setup, before
 // anyone writes to them: the limit.
@@ -140,20 +154,6 @@ func (o *Offers) meetRest(other *Offers, place int, conflicts *[NumRegisters]uin
 		o.filled.Add(place)
 	case !other.free.Has(place) && other.present.Has(place):
 		conflicts[place] |= mine ^ theirs
-	}
-}
-
-// Empty calls yield for every slot of a present register whose set is empty.
-func (o *Offers) Empty(yield func(slot int) bool) {
-	for i := range o.present {
-		for rest := o.present[i]; rest != 0; rest &= rest - 1 {
-			place := i*64 + bits.TrailingZeros64(rest)
-			for slot := firstSlot[place]; slot < firstSlot[place+1]; slot++ {
-				if o.Set(slot) == 0 && !yield(slot) {
-					return
-				}
-			}
-		}
 	}
 }
 
