@@ -89,7 +89,7 @@ func (c *Capture) Assume(version kernel.Version) error {
 	}
 	for i := range c.Setups {
 		if s := &c.Setups[i]; s.Offers == nil {
-			offers := profile.Offers(&s.View, kernel.VM{VGIC: s.VGIC})
+			offers := profile.Offers(&s.View, s.KernelVM())
 			s.Offers, s.Accepts, s.AssumedKernel = &offers, Assumed, version.String()
 		}
 	}

@@ -49,7 +49,7 @@ func kernelOffers(s *CapturedSetup) []arm64.Offers {
 		if err != nil {
 			panic(err) // a version that is known has a profile
 		}
-		offers = append(offers, profile.Offers(&s.View, kernel.VM{VGIC: s.VGIC}))
+		offers = append(offers, profile.Offers(&s.View, s.KernelVM()))
 	}
 	return offers
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/guise-project/guise/kernel"
 )
 
 // Feature is a vCPU feature or capability that is chosen when a VM is made and
@@ -45,6 +47,15 @@ type Setup struct {
 
 // Has reports whether the setup names the feature.
 func (s *Setup) Has(feature Feature) bool { return slices.Contains(s.Features, feature) }
+
+// KernelVM returns what of the setup decides which limits KVM shows and which
+// values it takes.
+func (s *Setup) KernelVM() kernel.VM {
+	return kernel.VM{
+		VGIC: s.VGIC, SVE: s.Has(FeatureSVE), PAuth: s.Has(FeaturePAuth), PMU: s.Has(FeaturePMU),
+		MTE: s.Has(FeatureMTE), EL2: s.Has(FeatureEL2), AArch32: s.Has(FeatureAArch32),
+	}
+}
 
 // Key identifies the setup among those of a host: what decides which values
 // KVM shows and takes. IPA size, capabilities and vector lengths are not in it;

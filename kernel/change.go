@@ -13,7 +13,8 @@ type Kind uint8
 const (
 	// Writable: the fields take values other than the limit, by their order.
 	Writable Kind = iota
-	// Refuses: the fields do not take the values in Set, whatever their order.
+	// Refuses: the fields do not take the values in Set, whatever their order;
+	// with WithEL2 as When, those of VMs with EL2 do not.
 	Refuses
 	// Takes: the fields take the values in Set too.
 	Takes
@@ -70,7 +71,8 @@ type Change struct {
 	Register string
 	Fields   []string // none: all of the register
 	Set      isa.Set  // Refuses, Takes, TakenAsZero, Drops
-	// Value is for Forces, Caps and Reports, When for Hides, Forces and Caps.
+	// Value is for Forces, Caps and Reports, When for Hides, Forces, Caps and
+	// Refuses.
 	Value uint64
 	When  Condition
 	// Note says what is behind it where the kind does not.
@@ -99,6 +101,7 @@ var exceptions = []Change{
 	{Since: from6_12, Kind: Refuses, Register: "ID_DFR0_EL1", Fields: []string{"CopDbg"}, Set: isa.Range(0, 5)},
 	{Since: from6_12, Kind: Refuses, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(1, 2)},
 	{Since: between("6.12", "6.18"), Kind: Refuses, Register: "ID_AA64PFR0_EL1", Fields: []string{"EL0", "EL1"}, Set: isa.Only(0), Note: "tried: 6.12 takes 0, 6.18 and 7.2 do not"},
+	{Since: from6_16, Kind: Refuses, When: WithEL2, Register: "ID_AA64PFR0_EL1", Fields: []string{"EL2"}, Set: isa.Only(0), Note: "tried on 6.18 and 7.2"},
 	{Since: between("6.12", "6.18"), Until: between("6.18", "7.2"), Kind: Takes, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Range(8, 14), Note: "tried: the field compares as signed in 6.18"},
 	{Since: between("6.12", "6.18"), Until: between("6.18", "7.2"), Kind: Takes, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(8, 14), Note: "tried: the field compares as signed in 6.18"},
 	{Since: from6_16, Kind: Refuses, Register: "CTR_EL0", Fields: []string{"L1Ip"}, Set: isa.Range(0, 1)},

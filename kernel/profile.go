@@ -40,37 +40,64 @@ type Profile struct {
 type slotRule struct {
 	writable       bool
 	refuses, takes isa.Set
+	refusesEL2     isa.Set // of VMs with EL2
 	followsVGIC    bool
 	clearedNoVGIC  bool
 	asZero         isa.Set
 	hostsAsZero    bool
 }
 
-var profiles sync.Map // Version to *Profile
+// profiles holds what At and Latest made, by version and whether entries that
+// are not settled count.
+var profiles sync.Map
+
+type profileKey struct {
+	version Version
+	latest  bool
+}
 
 // At returns the profile of a version. A version between two that are known is
 // given the entries whose release is known to be in it; Unsettled tells whether
 // others may be. It fails for a version before 5.10.
-func At(v Version) (*Profile, error) {
+func At(v Version) (*Profile, error) { return at(v, false) }
+
+// Latest is At with the entries that are not settled counted as there: what the
+// version is if all of them came before it.
+func Latest(v Version) (*Profile, error) { return at(v, true) }
+
+func at(v Version, latest bool) (*Profile, error) {
 	if v.Compare(Known[0]) < 0 {
-		return nil, fmt.Errorf("kernel %v: no profile; the oldest is %v", v, Known[0])
+		return nil, fmt.Errorf("Linux %v: no profile; the oldest is %v", v, Known[0])
 	}
-	if p, ok := profiles.Load(v); ok {
+	key := profileKey{v, latest}
+	if p, ok := profiles.Load(key); ok {
 		return p.(*Profile), nil
 	}
 	p := &Profile{Version: v}
-	p.behaviours = p.does()
+	for i := range behaviours {
+		if counts(behaviours[i].Since, behaviours[i].Until, key) {
+			p.behaviours |= 1 << behaviours[i].Behaviour
+		}
+	}
 	for _, l := range Listings() {
-		if in, _ := l.In(v); in {
+		if counts(l.Since, l.Until, key) {
 			p.listings = append(p.listings, l)
 		}
 	}
 	for _, c := range Changes() {
-		present, _ := c.In(v)
-		p.apply(&c, present)
+		p.apply(&c, counts(c.Since, c.Until, key))
 	}
-	stored, _ := profiles.LoadOrStore(v, p)
+	stored, _ := profiles.LoadOrStore(key, p)
 	return stored.(*Profile), nil
+}
+
+// counts says whether an entry is in a profile.
+func counts(since, until Span, key profileKey) bool {
+	reached := func(s Span) bool {
+		in, known := s.In(key.version)
+		return in || (!known && key.latest)
+	}
+	return reached(since) && (until == (Span{}) || !reached(until))
 }
 
 // Extrapolates reports whether the version is newer than all that are known.
@@ -125,7 +152,11 @@ func (r *slotRule) apply(c *Change) {
 	case Writable:
 		r.writable = true
 	case Refuses:
-		r.refuses |= c.Set
+		if c.When == WithEL2 {
+			r.refusesEL2 |= c.Set
+		} else {
+			r.refuses |= c.Set
+		}
 	case Takes:
 		r.takes |= c.Set
 	case FollowsVGIC:
@@ -200,7 +231,7 @@ type VM struct {
 func (p *Profile) Offers(view *arm64.View, vm VM) arm64.Offers {
 	var offers arm64.Offers
 	offers.FromView(view)
-	aarch32 := hasAArch32(view)
+	aarch32 := HasAArch32(view, vm)
 	for place := range arm64.Registers {
 		if !offers.Present(place) || (p.aarch32.Has(place) && !aarch32) {
 			continue
@@ -228,19 +259,23 @@ func (p *Profile) Accepts(slot int, limit uint64, vm VM) isa.Set {
 	case (rule.followsVGIC || rule.clearedNoVGIC) && vm.VGIC == 0:
 		return isa.Only(0)
 	}
-	return p.Takes(slot, limit) &^ (rule.asZero &^ isa.Only(limit))
+	return p.Takes(slot, limit, vm) &^ (rule.asZero &^ isa.Only(limit))
 }
 
 // Takes returns the values of one field that KVM_SET_ONE_REG takes before the
 // first run, whatever the register then holds, given the host's limit for it.
-func (p *Profile) Takes(slot int, limit uint64) isa.Set {
+func (p *Profile) Takes(slot int, limit uint64, vm VM) isa.Set {
 	rule := &p.slots[slot]
 	_, field := arm64.Slots[slot].Describe()
 	set := isa.Only(limit) | rule.takes | rule.asZero
 	if rule.writable {
 		set |= isa.Accepts(field, limit)
 	}
-	return set &^ (rule.refuses &^ isa.Only(limit))
+	refuses := rule.refuses
+	if vm.EL2 {
+		refuses |= rule.refusesEL2
+	}
+	return set &^ (refuses &^ isa.Only(limit))
 }
 
 // StoresZero returns the values of a field that are taken and then held as 0,
@@ -290,8 +325,12 @@ func (p *Profile) Has(place int) bool { return !p.absent.Has(place) }
 // chosen (KVM_CAP_ARM_WRITABLE_IMP_ID_REGS).
 func (p *Profile) IdentityWritable() bool { return p.identity != (arm64.Places{}) }
 
-// hasAArch32 reports whether the host runs AArch32 at EL0, as ID_AA64PFR0_EL1
-// shows it.
-func hasAArch32(view *arm64.View) bool {
+// HasAArch32 reports whether the host runs AArch32 at EL0. ID_AA64PFR0_EL1 does
+// not show that to a VM with EL2; the AArch32 registers do, which read 0 on a
+// host without.
+func HasAArch32(view *arm64.View, vm VM) bool {
+	if vm.EL2 {
+		return view.Values[arm64.IDISAR0EL1] != 0
+	}
 	return arm64.Registers[arm64.IDAA64PFR0EL1].Field("EL0").Get(view.Values[arm64.IDAA64PFR0EL1]) == 2
 }

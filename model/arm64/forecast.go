@@ -18,7 +18,8 @@ type Forecast struct {
 	From, To kernel.Version
 	Setups   []SetupForecast
 	// Unsettled are entries of the change log of which it is not known whether
-	// one of the two versions has them. They count as absent.
+	// one of the two versions has them. Fields are forecast with and without
+	// them.
 	Unsettled []kernel.Change
 	// Extrapolates: the later version is newer than all that are known.
 	Extrapolates bool
@@ -73,15 +74,19 @@ func Predict(capture *guise.Capture, to kernel.Version) (*Forecast, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: its kernel's version is needed: %w", capture.Name, err)
 	}
-	old, err := kernel.At(from)
-	if err != nil {
-		return nil, err
+	var olds, nexts []*kernel.Profile
+	for _, profile := range []func(kernel.Version) (*kernel.Profile, error){kernel.At, kernel.Latest} {
+		old, err := profile(from)
+		if err != nil {
+			return nil, err
+		}
+		next, err := profile(to)
+		if err != nil {
+			return nil, err
+		}
+		olds, nexts = append(olds, old), append(nexts, next)
 	}
-	next, err := kernel.At(to)
-	if err != nil {
-		return nil, err
-	}
-	f := &Forecast{From: from, To: to, Extrapolates: next.Extrapolates()}
+	f := &Forecast{From: from, To: to, Extrapolates: nexts[0].Extrapolates()}
 	for _, c := range kernel.Changes() {
 		_, knownOld := c.In(from)
 		_, knownNew := c.In(to)
@@ -90,10 +95,43 @@ func Predict(capture *guise.Capture, to kernel.Version) (*Forecast, error) {
 		}
 	}
 	for i := range capture.Setups {
-		p := &predictor{old: old, next: next, captured: &capture.Setups[i], mode: capture.Host.Mode}
-		f.Setups = append(f.Setups, p.predict())
+		p := &predictor{captured: &capture.Setups[i], mode: capture.Host.Mode}
+		p.old, p.next = olds[0], nexts[0]
+		setup := p.predict()
+		if len(f.Unsettled) > 0 {
+			for _, versions := range [][2]*kernel.Profile{{olds[0], nexts[1]}, {olds[1], nexts[0]}, {olds[1], nexts[1]}} {
+				p.old, p.next = versions[0], versions[1]
+				setup.widen(p.predict())
+			}
+		}
+		f.Setups = append(f.Setups, setup)
 	}
 	return f, nil
+}
+
+// widen takes in what the forecast would be if other entries were there.
+func (s *SetupForecast) widen(other SetupForecast) {
+	for i := range s.Fields {
+		f, o := &s.Fields[i], &other.Fields[i]
+		f.Then |= o.Then
+		if f.Taken != o.Taken {
+			f.Taken = guise.Unknown
+		}
+		if f.Back != o.Back {
+			f.Back = guise.Unknown
+		}
+	}
+	for _, w := range other.Whole {
+		if !slices.Contains(s.Whole, w) {
+			w.Known = false
+			s.Whole = slices.DeleteFunc(s.Whole, func(old WholeForecast) bool { return old.Place == w.Place })
+			s.Whole = append(s.Whole, w)
+		}
+	}
+	certain := func(ids, others []arm64.ID) []arm64.ID {
+		return slices.DeleteFunc(ids, func(id arm64.ID) bool { return !slices.Contains(others, id) })
+	}
+	s.Gone, s.New = certain(s.Gone, other.Gone), certain(s.New, other.New)
 }
 
 // predictor forecasts one setup.
@@ -109,7 +147,7 @@ type predictor struct {
 
 func (p *predictor) predict() SetupForecast {
 	s := SetupForecast{Setup: p.captured.Setup}
-	p.kvm = kernelVM(&p.captured.Setup)
+	p.kvm = p.captured.KernelVM()
 	p.host.Values = p.captured.View.Values
 	for slot := range arm64.Slots {
 		place := int(arm64.Slots[slot].Register)
@@ -248,6 +286,7 @@ func (p *predictor) whole(place int) (w WholeForecast, ok bool) {
 	case classCLIDR, classCCSIDR:
 		before, after := p.old.Fabricated(place), p.next.Fabricated(place)
 		switch {
+		case before && after: // the same rule, or what a VMM wrote over it
 		case after:
 			w.Then, w.Known = p.next.ViewOne(place, &p.host, p.kvm)
 		case before:
@@ -266,8 +305,8 @@ func (p *predictor) moves(f *FieldForecast) (taken, back guise.Verdict) {
 	}
 	var into, outOf [2]bool // takes, refuses
 	for _, then := range f.Then.Values() {
-		into[index((p.next.Takes(f.Slot, then) | p.zeroed(p.next, f.Slot)).Has(f.Now))] = true
-		outOf[index((p.old.Takes(f.Slot, f.Now) | p.zeroed(p.old, f.Slot)).Has(then))] = true
+		into[index((p.next.Takes(f.Slot, then, p.kvm) | p.zeroed(p.next, f.Slot)).Has(f.Now))] = true
+		outOf[index((p.old.Takes(f.Slot, f.Now, p.kvm) | p.zeroed(p.old, f.Slot)).Has(then))] = true
 	}
 	return verdict(into), verdict(outOf)
 }

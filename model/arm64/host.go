@@ -160,15 +160,6 @@ func (h *Host) initErrno(vm kernel.VM) syscall.Errno {
 	return 0
 }
 
-// kernelVM is what of a setup decides limits and acceptance.
-func kernelVM(setup *guise.Setup) kernel.VM {
-	return kernel.VM{
-		VGIC: setup.VGIC, SVE: setup.Has(guise.FeatureSVE), PAuth: setup.Has(guise.FeaturePAuth),
-		PMU: setup.Has(guise.FeaturePMU), MTE: setup.Has(guise.FeatureMTE), EL2: setup.Has(guise.FeatureEL2),
-		AArch32: setup.Has(guise.FeatureAArch32),
-	}
-}
-
 // NewVM makes a VM of the setup with that many vCPUs.
 func (h *Host) NewVM(ctx context.Context, setup guise.Setup, vcpus int) (vm.VM, error) {
 	if err := ctx.Err(); err != nil {
@@ -208,7 +199,7 @@ func (h *Host) newVM(setup *guise.Setup, vcpus int) (*VM, error) {
 	if setup.IPABits != 0 && (setup.IPABits < 32 || setup.IPABits > h.ipaBits()) {
 		return nil, refused(kvmabi.CreateVM, syscall.EINVAL)
 	}
-	kvm := kernelVM(setup)
+	kvm := setup.KernelVM()
 	if kvm.MTE && !h.mte() {
 		return nil, refused(kvmabi.EnableCap, syscall.EINVAL)
 	}

@@ -58,7 +58,7 @@ func (h *Host) template(kvm kernel.VM) *VM {
 		place := int(arm64.Slots[slot].Register)
 		_, field := arm64.Slots[slot].Describe()
 		if limit, known := arm64.Slots[slot].Extract(m.view.Values[place]); known {
-			m.takes[slot] = h.profile.Takes(slot, limit)
+			m.takes[slot] = h.profile.Takes(slot, limit, kvm)
 		}
 		if field.Width <= 4 {
 			m.zero[slot] = h.profile.StoresZero(slot, field.Get(h.hardware.Values[place]))
@@ -263,7 +263,7 @@ func (m *VM) Reinit(vcpu int, features []guise.Feature) error {
 		return err
 	}
 	setup := guise.Setup{Features: features}
-	wanted := kernelVM(&setup)
+	wanted := setup.KernelVM()
 	wanted.VGIC, wanted.MTE = m.kvm.VGIC, m.kvm.MTE
 	errno := m.host.initErrno(wanted)
 	same := wanted == m.kvm
