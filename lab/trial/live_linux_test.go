@@ -2,6 +2,7 @@ package trial_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -44,25 +45,29 @@ const labSource = "a real kernel in the lab,"
 func nameOf(h lab.Host) string { return "qemu10-" + h.CPU + "@" + h.Kernel }
 
 // onHosts runs a job on each host, as many at a time as this machine has CPUs,
-// and hands the results over one by one.
+// and hands the results over one by one. The first host that fails ends the
+// test.
 func onHosts(t *testing.T, hosts []lab.Host, job func(host int) lab.Job, done func(host int, result lab.Result)) {
 	t.Helper()
+	ctx, fail := context.WithCancelCause(t.Context())
+	defer fail(nil)
 	var workers sync.WaitGroup
 	var telling sync.Mutex
 	places := make(chan int)
-	failures := make([]error, len(hosts))
 	for range runtime.NumCPU() {
 		workers.Go(func() {
 			for place := range places {
-				result, err := lab.Run(t.Context(), hosts[place], job(place))
+				result, err := lab.Run(ctx, hosts[place], job(place))
 				if err == nil && result.Status != 0 {
 					err = fmt.Errorf("%s: status %d: %s", hosts[place].Name(), result.Status, result.Stderr)
 				}
-				if failures[place] = err; err == nil {
-					telling.Lock()
-					done(place, result)
-					telling.Unlock()
+				if err != nil {
+					fail(err)
+					continue
 				}
+				telling.Lock()
+				done(place, result)
+				telling.Unlock()
 			}
 		})
 	}
@@ -71,7 +76,7 @@ func onHosts(t *testing.T, hosts []lab.Host, job func(host int) lab.Job, done fu
 	}
 	close(places)
 	workers.Wait()
-	err := errors.Join(failures...)
+	err := context.Cause(ctx)
 	var missing *lab.MissingError
 	if errors.As(err, &missing) {
 		testenv.Missing(t, "%v (%s)", missing, missing.Hint)
@@ -137,6 +142,43 @@ func captured(t *testing.T, hosts []lab.Host) []*guise.Capture {
 	return captures
 }
 
+// TestLiveProfilesDeriveRarerSetups holds profiles against what kernels take of
+// VMs that the matrix does not make: with MTE, and with an EL2 of their own.
+func TestLiveProfilesDeriveRarerSetups(t *testing.T) {
+	rarer := []struct {
+		host   lab.Host
+		setups []string
+	}{
+		{lab.Host{Kernel: "6.1", CPU: "max", Options: []string{"mte=on"}}, []string{"mte/vgic0", "mte+pauth+pmu+sve/vgic3"}},
+		{lab.Host{Kernel: "6.12", CPU: "max", Options: []string{"mte=on"}}, []string{"mte/vgic0", "mte+pauth+pmu+sve/vgic3"}},
+		{lab.Host{Kernel: "7.2", CPU: "max", Options: []string{"mte=on"}}, []string{"mte/vgic0", "mte+pauth+pmu+sve/vgic3"}},
+		{lab.Host{Kernel: "6.18", CPU: "max", Append: []string{"kvm-arm.mode=nested"}}, []string{"el2/vgic3", "el2+pauth+pmu+sve/vgic3"}},
+		{lab.Host{Kernel: "7.2", CPU: "max", Append: []string{"kvm-arm.mode=nested"}}, []string{"el2/vgic3"}},
+	}
+	var hosts []lab.Host
+	for _, r := range rarer {
+		r.host.Limit = hostLimit
+		hosts = append(hosts, r.host)
+	}
+	captures := make([]*guise.Capture, len(hosts))
+	onHosts(t, hosts, func(host int) lab.Job {
+		job := lab.Job{Args: []string{"capture", "-o", "capture.json"}, Outputs: []string{"capture.json"}}
+		for _, setup := range rarer[host].setups {
+			job.Args = append(job.Args, "--setup", setup)
+		}
+		return job
+	}, func(host int, result lab.Result) {
+		var err error
+		if captures[host], err = guise.ReadCapture(hosts[host].Name(), result.Files[0].Content); err != nil {
+			t.Error(err)
+		}
+		t.Logf("%s (Linux %s) captured in %.1f s", hosts[host].Name(), result.Release, result.Elapsed.Seconds())
+	})
+	if !t.Failed() {
+		deriveWhatWasTried(t, captures)
+	}
+}
+
 func matrix() []lab.Host { return lab.Hosts(lab.Host{Limit: hostLimit}, kernels, cpus) }
 
 // TestLiveCatalogueIsUpToDate: what is embedded is what these hosts give. With
@@ -187,6 +229,7 @@ func plainer(random *rand.Rand) *guise.Policy {
 func TestLiveBaselinesHold(t *testing.T) {
 	hosts := matrix()
 	captures := captured(t, hosts)
+	deriveWhatWasTried(t, captures)
 	chosen := cmp.Or(*seed, rand.Uint64())
 	t.Logf("seed %d", chosen)
 	plan := trial.NewPlan(captures)

@@ -49,9 +49,9 @@ func (p *Plan) predict(host int, setup *guise.CapturedSetup, slot int, value uin
 	profile := p.profile(host)
 	limit, _ := arm64.Slots[slot].Extract(setup.View.Values[place])
 	switch {
-	case profile.IgnoresAArch32(place) && !aarch32(&setup.View):
+	case profile.IgnoresAArch32(place) && !kernel.HasAArch32(&setup.View, setup.KernelVM()):
 	case profile.StoresZero(slot, p.hardware(host, slot)).Has(value) && !profile.Refused(slot).Has(value):
-	case profile.Takes(slot, limit).Has(value): // the first run changes it
+	case profile.Takes(slot, limit, setup.KernelVM()).Has(value): // the first run changes it
 	default:
 		return prediction{errno: syscall.EINVAL}
 	}
@@ -67,7 +67,7 @@ func (p *Plan) predictRest(host int, setup *guise.CapturedSetup, place int, valu
 		return prediction{errno: syscall.ENOENT}
 	case own == value&arm64.RestMask(place), free && arm64.TakesCache(place, value, &setup.View):
 		return prediction{shown: true}
-	case p.profile(host).IgnoresAArch32(place) && !aarch32(&setup.View):
+	case p.profile(host).IgnoresAArch32(place) && !kernel.HasAArch32(&setup.View, setup.KernelVM()):
 		return prediction{}
 	}
 	return prediction{errno: syscall.EINVAL}
@@ -102,12 +102,6 @@ func (p *Plan) hardware(host, slot int) uint64 {
 	return shown
 }
 
-// aarch32 reports whether the host runs AArch32 at EL0, as ID_AA64PFR0_EL1
-// shows it.
-func aarch32(view *arm64.View) bool {
-	return arm64.Registers[arm64.IDAA64PFR0EL1].Field("EL0").Get(view.Values[arm64.IDAA64PFR0EL1]) == 2
-}
-
 // OfferDifference is a field, or the rest of a register, of which a host takes
 // other values than the profile of its kernel says.
 type OfferDifference struct {
@@ -138,7 +132,7 @@ func CompareOffers(capture *guise.Capture) (differences []OfferDifference, compa
 		if s.Protected || s.Offers == nil || s.Accepts != guise.Tried {
 			continue
 		}
-		derived := profile.Offers(&s.View, VMOf(&s.Setup))
+		derived := profile.Offers(&s.View, s.KernelVM())
 		add := func(name string, limit uint64, tried, says string) {
 			differences = append(differences, OfferDifference{capture.Name, s.Key(), name, limit, tried, says})
 		}
@@ -156,6 +150,7 @@ func CompareOffers(capture *guise.Capture) (differences []OfferDifference, compa
 			}
 			_, tried := s.Offers.Rest(place)
 			_, says := derived.Rest(place)
+			says = says && (!identity(place) || slices.Contains(s.Capabilities, writableIdentity))
 			if compared++; tried != says {
 				words := map[bool]string{true: "any value", false: "only its own"}
 				add(arm64.Registers[place].Name, s.View.Values[place], words[tried], words[says])
@@ -165,10 +160,11 @@ func CompareOffers(capture *guise.Capture) (differences []OfferDifference, compa
 	return differences, compared, nil
 }
 
-// VMOf is what of a setup decides which values KVM takes.
-func VMOf(s *guise.Setup) kernel.VM {
-	return kernel.VM{
-		VGIC: s.VGIC, SVE: s.Has(guise.FeatureSVE), PAuth: s.Has(guise.FeaturePAuth), PMU: s.Has(guise.FeaturePMU),
-		MTE: s.Has(guise.FeatureMTE), EL2: s.Has(guise.FeatureEL2), AArch32: s.Has(guise.FeatureAArch32),
-	}
+// writableIdentity is the capability without which nobody chooses a VM's
+// identity registers.
+const writableIdentity = "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS"
+
+// identity reports whether the register at place is one of them.
+func identity(place int) bool {
+	return place == arm64.MIDREL1 || place == arm64.REVIDREL1 || place == arm64.AIDREL1
 }

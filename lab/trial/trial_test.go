@@ -213,9 +213,12 @@ func fromLab(t *testing.T) []*guise.Capture {
 
 // TestProfilesDeriveWhatWasTried holds what package kernel derives against what
 // kernels took, field by field.
-func TestProfilesDeriveWhatWasTried(t *testing.T) {
+func TestProfilesDeriveWhatWasTried(t *testing.T) { deriveWhatWasTried(t, fromLab(t)) }
+
+func deriveWhatWasTried(t *testing.T, captures []*guise.Capture) {
+	t.Helper()
 	total, different := 0, 0
-	for _, capture := range fromLab(t) {
+	for _, capture := range captures {
 		differences, compared, err := trial.CompareOffers(capture)
 		if err != nil {
 			t.Fatal(err)
