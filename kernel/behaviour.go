@@ -104,13 +104,3 @@ func Behaviours() []BehaviourChange { return behaviours }
 
 // Does reports whether this version behaves so.
 func (p *Profile) Does(b Behaviour) bool { return p.behaviours>>b&1 != 0 }
-
-// does works out Does.
-func (p *Profile) does() (set uint64) {
-	for i := range behaviours {
-		if in, _ := behaviours[i].In(p.Version); in {
-			set |= 1 << behaviours[i].Behaviour
-		}
-	}
-	return set
-}

@@ -136,7 +136,7 @@ func (c *forecastCommand) print(s *session, name string, f *model.Forecast) {
 	}
 	fmt.Fprintln(s.stdout)
 	if len(f.Unsettled) > 0 {
-		fmt.Fprintf(s.stdout, "not known: whether %s of the log hold for these kernels; taken as not\n", countEntries(len(f.Unsettled)))
+		fmt.Fprintf(s.stdout, "not settled: whether %s of the log hold for these kernels; what depends on them counts as not known\n", countEntries(len(f.Unsettled)))
 	}
 	if f.Extrapolates {
 		fmt.Fprintf(s.stdout, "extrapolated: Linux %v is newer than all that are known (%v)\n", f.To, kernel.Newest)
@@ -179,7 +179,7 @@ func (c *forecastCommand) printSetup(s *session, f *model.Forecast, setup *model
 	}
 	fmt.Fprintf(s.stdout, "\n  setup %s", setup.Setup.Name())
 	if unknown > 0 {
-		fmt.Fprintf(s.stdout, ": %s not known, which Linux %v hides", count(unknown, "field"), f.From)
+		fmt.Fprintf(s.stdout, ": %s not known, from what Linux %v shows", count(unknown, "field"), f.From)
 		if !c.Verbose {
 			fmt.Fprint(s.stdout, "  (-v)")
 		}
