@@ -2,11 +2,14 @@ package lab
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -90,6 +93,48 @@ func allocated(info os.FileInfo) int64 {
 		return stat.Blocks * 512
 	}
 	return info.Size()
+}
+
+// waitIdle waits until the machine's CPUs have nothing to do: until QEMU has
+// used no more time than its own upkeep takes for a while, or the process ends.
+func (p *process) waitIdle() error {
+	const window = 100 * time.Millisecond
+	for before := int64(-1); ; {
+		used, err := p.cpuTime()
+		if err != nil {
+			return err
+		}
+		if before >= 0 && time.Duration(used-before) < window/20 {
+			return nil
+		}
+		before = used
+		select {
+		case <-p.ended:
+			return errors.New("QEMU ended")
+		case <-time.After(window):
+		}
+	}
+}
+
+// cpuTime is how long the process's threads have run, in nanoseconds.
+func (p *process) cpuTime() (int64, error) {
+	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.os.Pid))
+	if err != nil {
+		return 0, err
+	}
+	var total int64
+	for _, path := range paths {
+		var ran int64
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // the thread has ended
+		}
+		if _, err := fmt.Sscan(string(text), &ran); err != nil {
+			return 0, fmt.Errorf("%s: %w", path, err)
+		}
+		total += ran
+	}
+	return total, nil
 }
 
 // isBroken reports whether an error says that the other side of a socket is

@@ -29,3 +29,5 @@ func (p *process) kill() {}
 func isBroken(error) bool { return false }
 
 func allocated(info os.FileInfo) int64 { return info.Size() }
+
+func (p *process) waitIdle() error { return nil }

@@ -231,14 +231,31 @@ func greet(stream io.Reader) (channel.Hello, error) {
 	return hello, nil
 }
 
+// wake gives a machine random bytes of its own and waits until it runs.
+func wake(stream io.ReadWriter) error {
+	random := make([]byte, seedSize)
+	rand.Read(random)
+	if err := channel.NewWriter(stream).Write(channel.KindSeed, random); err != nil {
+		return err
+	}
+	frame, err := channel.Read(stream)
+	if err != nil {
+		return err
+	}
+	switch frame.Kind {
+	case channel.KindReady:
+		return nil
+	case channel.KindEnd:
+		var end channel.End
+		err := channel.Decode(frame, channel.KindEnd, &end)
+		return errors.Join(errors.New(end.Error), err)
+	}
+	return fmt.Errorf("a frame of kind %d where the machine was to be ready", frame.Kind)
+}
+
 // give sends the job with its files.
 func (m *machine) give(stream io.Writer, job Job, files []File) error {
 	w := channel.NewWriter(stream)
-	random := make([]byte, seedSize)
-	rand.Read(random)
-	if err := w.Write(channel.KindSeed, random); err != nil {
-		return err
-	}
 	message := channel.Job{
 		Args: job.Args, Directory: job.Directory, Outputs: job.Outputs,
 		Time: time.Now().UnixNano(),

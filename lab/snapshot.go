@@ -29,11 +29,15 @@ import (
 
 // snapshotFormat is part of every digest: it changes with the way snapshots
 // are made.
-const snapshotFormat = "4"
+const snapshotFormat = "6"
 
 // snapshotSpace is how many bytes of snapshots are kept; those used longest
 // ago go first. One takes about 80 MB.
 const snapshotSpace = 8 << 30
+
+// wakeLimit is how long a restored machine may take to be ready, a hundred
+// times what it takes where nothing else runs.
+const wakeLimit = 20 * time.Second
 
 type snapshot struct{ state, hello, lock string }
 
@@ -120,7 +124,11 @@ func (l *live) watch(ctx context.Context, job Job) (stop func(), err error) {
 // next.
 func (m *machine) start(ctx context.Context) (*live, error) {
 	if m.host.Fresh || !m.snapshots {
-		return m.boot(ctx)
+		l, err := m.boot(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return m.woken(ctx, l)
 	}
 	s, err := snapshotOf(m)
 	if err != nil {
@@ -156,6 +164,14 @@ func (m *machine) start(ctx context.Context) (*live, error) {
 		l.kill()
 		return nil, fmt.Errorf("lab host %s: snapshot: %w", m.host.Name(), err)
 	}
+	return m.woken(ctx, l)
+}
+
+// woken is a machine that was booted, once it is ready for its job.
+func (m *machine) woken(ctx context.Context, l *live) (*live, error) {
+	if err := wake(l.channel); err != nil {
+		return nil, m.diagnose(ctx, l, err)
+	}
 	return l, nil
 }
 
@@ -186,6 +202,11 @@ func (m *machine) boot(ctx context.Context) (*live, error) {
 func (l *live) save(s snapshot) error {
 	monitor, err := l.qmp()
 	if err != nil {
+		return err
+	}
+	// A CPU with nothing to do sets its timer when it is woken, so what QEMU
+	// forgets of it is of no account.
+	if err := l.waitIdle(); err != nil {
 		return err
 	}
 	temporary := s.state + ".new"
@@ -226,12 +247,26 @@ func (m *machine) restore(ctx context.Context, s snapshot) (*live, error) {
 			err = monitor.load(s.state)
 		}
 	}
+	if err == nil {
+		err = wakeWithin(l)
+	}
+	if err != nil && ctx.Err() != nil {
+		return nil, m.diagnose(ctx, l, err)
+	}
 	if err != nil {
 		l.kill()
 		return nil, err
 	}
 	l.restored = true
 	return l, nil
+}
+
+// wakeWithin wakes a restored machine, which takes a moment, or ends one that
+// does not wake: a snapshot that was caught at a bad moment is of no use.
+func wakeWithin(l *live) error {
+	late := time.AfterFunc(wakeLimit, l.terminate)
+	defer late.Stop()
+	return wake(l.channel)
 }
 
 // prune removes the snapshots used longest ago until what is left takes no

@@ -99,7 +99,7 @@ func TestFilesAreSplit(t *testing.T) {
 func TestDecodeNamesWhatWasExpected(t *testing.T) {
 	var end End
 	err := Decode(Frame{Kind: KindHello}, KindEnd, &end)
-	if err == nil || !strings.Contains(err.Error(), "kind 1 where kind 9") {
+	if err == nil || !strings.Contains(err.Error(), "kind 1 where kind 10") {
 		t.Error(err)
 	}
 	if err := Decode(Frame{Kind: KindEnd, Payload: []byte(`{"status":1,"status":2}`)}, KindEnd, &end); err == nil {

@@ -26,7 +26,8 @@ type Kind uint8
 // The kinds, with who sends them and what the payload is.
 const (
 	KindHello    Kind = 1 + iota // guest: a Hello: the init is ready for a job
-	KindSeed                     // host: random bytes for the guest's generator
+	KindSeed                     // host: random bytes for the guest's generator; first after KindHello
+	KindReady                    // guest: nothing: the machine is seeded and its timers run
 	KindJob                      // host: a Job
 	KindFile                     // both: a FileHeader; its content follows as KindFileData
 	KindFileData                 // both: the next bytes of the file last named

@@ -8,7 +8,7 @@ import (
 )
 
 // Version is that of the messages; a guest of another version is refused.
-const Version = 1
+const Version = 2
 
 // PortName is the name of the virtio-serial port that carries the channel.
 const PortName = "guise.lab"

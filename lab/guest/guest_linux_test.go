@@ -130,7 +130,7 @@ func TestReceiveWritesFiles(t *testing.T) {
 	if err := w.Write(channel.KindStart, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := receive(&stream); err != nil {
+	if _, err := receive(&stream, nil); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{"a": "first", "deep/b": "second"} {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -56,7 +57,7 @@ func live() error {
 // serve takes one job and answers it. Jobs of guise's own are run by the
 // waiting child.
 func serve(r io.Reader, w *channel.Writer, own *waiter) error {
-	job, err := receive(r)
+	job, err := receive(r, w)
 	if err != nil {
 		// The host side learns why from the frame, not from the console.
 		return channel.Send(w, channel.KindEnd, channel.End{Status: -1, Error: err.Error()})
@@ -72,7 +73,7 @@ func serve(r io.Reader, w *channel.Writer, own *waiter) error {
 
 // receive reads frames up to the start of the job. Files are written as they
 // come.
-func receive(r io.Reader) (job channel.Job, err error) {
+func receive(r io.Reader, w *channel.Writer) (job channel.Job, err error) {
 	var file *os.File
 	defer func() {
 		if file != nil {
@@ -86,8 +87,7 @@ func receive(r io.Reader) (job channel.Job, err error) {
 		}
 		switch frame.Kind {
 		case channel.KindSeed:
-			// The first frame: this may be a copy of a machine that was saved.
-			err = errors.Join(wakeTimers(), seed(frame.Payload))
+			err = wake(frame.Payload, w)
 		case channel.KindJob:
 			err = channel.Decode(frame, channel.KindJob, &job)
 			if err == nil {
@@ -120,6 +120,17 @@ func receive(r io.Reader) (job channel.Job, err error) {
 			return job, err
 		}
 	}
+}
+
+// wake makes a machine of its own of what may be a copy of one that was saved,
+// and tells when that is done. What is told proves that its timers run: where
+// they do not, the sleep has no end.
+func wake(random []byte, w *channel.Writer) error {
+	if err := errors.Join(wakeTimers(), seed(random)); err != nil {
+		return err
+	}
+	time.Sleep(time.Millisecond)
+	return w.Write(channel.KindReady, nil)
 }
 
 // startJob starts a child with the job, so that neither a crash nor an exit of
