@@ -67,7 +67,7 @@ func Latest(v Version) (*Profile, error) { return at(v, true) }
 
 func at(v Version, latest bool) (*Profile, error) {
 	if v.Compare(Known[0]) < 0 {
-		return nil, fmt.Errorf("Linux %v: no profile; the oldest is %v", v, Known[0])
+		return nil, fmt.Errorf("kernel %v: no profile; the oldest is %v", v, Known[0])
 	}
 	key := profileKey{v, latest}
 	if p, ok := profiles.Load(key); ok {
