@@ -13,6 +13,7 @@ import (
 	"github.com/guise-project/guise/internal/kvmabi"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/probe"
 )
 
 // Refusal is one part of a contract that a host did not take.
@@ -88,7 +89,7 @@ func Apply(ctx context.Context, host Host, contract *guise.Contract, vcpus int) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: setup %s: %w", contractName(contract), contract.Setup.Key(), err)
 	}
-	a := &applier{machine: machine, contract: contract, vcpus: vcpus, done: Applied{Setup: setup}}
+	a := &applier{ctx: ctx, host: host, machine: machine, contract: contract, vcpus: vcpus, done: Applied{Setup: setup}}
 	if err := a.apply(); err != nil {
 		return nil, nil, errors.Join(err, machine.Close())
 	}
@@ -125,6 +126,8 @@ func newContractVM(ctx context.Context, host Host, setup *guise.Setup, vcpus int
 
 // applier gives one VM one contract.
 type applier struct {
+	ctx      context.Context
+	host     Host
 	machine  VM
 	contract *guise.Contract
 	vcpus    int
@@ -266,6 +269,9 @@ func (a *applier) register(vcpu, place int) error {
 	err = a.machine.Set(vcpu, id, wanted)
 	a.done.Writes++
 	if err != nil {
+		if seen, known := a.seenAnyway(place, err); known && seen == wanted {
+			return nil
+		}
 		return a.blame(vcpu, place, wanted, limit, err)
 	}
 	if floor(place) {
@@ -281,6 +287,27 @@ func (a *applier) register(vcpu, place int) error {
 		a.refusals = append(a.refusals, part)
 	}
 	return nil
+}
+
+// seenAnyway finds out what a guest sees of CTR_EL0 where the kernel refuses to
+// store a value: before Linux 6.11 guests read it from the CPU, and userspace is
+// shown what the kernel has made of all CPUs.
+func (a *applier) seenAnyway(place int, refusal error) (value uint64, known bool) {
+	var register *RegisterError
+	if place != arm64.CTREL0 || !errors.As(refusal, &register) || a.contract.Setup.Has(guise.FeatureAArch32) {
+		return 0, false
+	}
+	e, _ := register.ID.Encoding()
+	machine, err := a.host.NewVM(a.ctx, a.done.Setup, 1)
+	if err != nil {
+		return 0, false
+	}
+	defer machine.Close()
+	trace, err := machine.Run(a.ctx, 0, &probe.Program{Name: "CTR_EL0", Ops: []probe.Op{{Kind: probe.MRS, Name: "CTR_EL0", Register: e}}})
+	if err != nil || trace.Records[0].Outcome != probe.Completed {
+		return 0, false
+	}
+	return trace.Records[0].Values[0], true
 }
 
 // KeepsOwn reports whether a host keeps its own value of a register that a

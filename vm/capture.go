@@ -126,6 +126,9 @@ type capturer struct {
 	setup   guise.Setup
 	scratch VM // the VM that is written to before any run
 	result  *guise.CapturedSetup
+	// own holds the registers that a guest of an ordinary VM reads other than
+	// userspace does.
+	own arm64.View
 }
 
 func (c *capturer) capture() (_ *guise.CapturedSetup, err error) {

@@ -112,3 +112,30 @@ func TestShownIsNotAccepted(t *testing.T) {
 		t.Errorf("EL0, where a run makes 2 into 1, is offered as %v", got)
 	}
 }
+
+// TestGuestsOwn captures a host whose guests read a register from somewhere
+// else than userspace does.
+func TestGuestsOwn(t *testing.T) {
+	host := fake()
+	host.Shows = func(id arm64.ID, value uint64) uint64 {
+		if id == isar0 {
+			return value &^ 0xf0 // AES
+		}
+		return value
+	}
+	capture, err := vm.Capture(t.Context(), host, vm.CaptureOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	setup := &capture.Setups[0]
+	place, _ := arm64.PlaceOf(isar0)
+	if got := setup.View.Values[place]; got != 0x0000_1111_1021_2100 {
+		t.Errorf("captured as %#x; a guest sees no AES", got)
+	}
+	if got := setup.Offers.Set(slotNamed(t, "ID_AA64ISAR0_EL1.AES")); got != isa.Only(0) {
+		t.Errorf("AES is offered as %v; a guest sees 0 whatever is written", got)
+	}
+	if got := setup.Offers.Set(slotNamed(t, "ID_AA64PFR0_EL1.EL0")); got != isa.Range(0, 2) {
+		t.Errorf("EL0, which is not concerned, is offered as %v", got)
+	}
+}

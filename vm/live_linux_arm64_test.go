@@ -3,7 +3,6 @@ package vm_test
 import (
 	"errors"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/guise-project/guise"
@@ -128,17 +127,9 @@ func testProven(t *testing.T, host vm.Host, setup *guise.CapturedSetup) {
 	}
 	for i := range proof.Findings {
 		f := &proof.Findings[i]
-		if f.Verdict == guise.Yes || expected(proof, f) {
+		if f.Verdict == guise.Yes {
 			continue
 		}
 		t.Errorf("%s: %v %s %s: want %s, there is %v", setup.Key(), f.Verdict, f.Kind, f.Name(), f.Wanted, f.Hosts)
 	}
-}
-
-// expected reports whether a finding is a kernel's own doing.
-func expected(proof *guise.Proof, f *guise.Finding) bool {
-	old := strings.HasPrefix(proof.Host.Kernel, "5.10.") || strings.HasPrefix(proof.Host.Kernel, "6.1.")
-	// Before Linux 6.11 a guest reads CTR_EL0 from the CPU, where userspace
-	// reads what the kernel has made of all CPUs (IDC).
-	return old && f.Register == "CTR_EL0"
 }

@@ -21,38 +21,76 @@ import (
 // by value, each in a VM of its own.
 func (c *capturer) findOffers() error {
 	view := &c.result.View
-	offers := &arm64.Offers{}
-	offers.FromView(view)
-	stored := make([]isa.Set, arm64.NumSlots)
-	for slot := range stored {
-		place := int(arm64.Slots[slot].Register)
-		if !view.Present.Has(place) {
+	sets := make([]isa.Set, arm64.NumSlots)
+	for slot := range sets {
+		if !view.Present.Has(int(arm64.Slots[slot].Register)) {
 			continue
 		}
-		set, err := c.trySlot(slot)
-		if err != nil {
+		var err error
+		if sets[slot], err = c.trySlot(slot); err != nil {
 			return err
 		}
-		stored[slot] = set
-		offers.PutSet(slot, set)
 	}
+	var free arm64.Places
 	for place := range arm64.Registers {
 		if !view.Present.Has(place) || !arm64.Registers[place].Whole {
 			continue
 		}
-		free, err := c.tryWhole(place)
+		changes, err := c.tryWhole(place)
 		if err != nil {
 			return err
 		}
-		if free {
+		if changes {
+			free.Add(place)
+		}
+	}
+	untouched, err := c.seen(nil, true)
+	if err != nil {
+		return err
+	}
+	if err := c.afterRun(sets, untouched); err != nil {
+		return err
+	}
+	c.guestsOwn(sets, untouched)
+	offers := &arm64.Offers{}
+	offers.FromView(view)
+	for slot, set := range sets {
+		if set != 0 {
+			offers.PutSet(slot, set)
+		}
+	}
+	for place := range arm64.Registers {
+		if free.Has(place) && !c.own.Present.Has(place) {
 			offers.Free(place)
 		}
 	}
-	if err := c.afterRun(stored, offers); err != nil {
-		return err
-	}
 	c.result.Offers = offers
 	return nil
+}
+
+// guestsOwn corrects the view where a guest reads registers other than
+// userspace does. In a protected VM that is its whole view. In an ordinary one
+// it is what KVM does not stand in for (CTR_EL0 before Linux 6.11, which a guest
+// reads from the CPU): there a guest sees what it sees, whatever is written.
+func (c *capturer) guestsOwn(sets []isa.Set, untouched *arm64.View) {
+	own := &c.own
+	if c.setup.Protected {
+		own = untouched
+	}
+	for place := range arm64.Registers {
+		if own.Present.Has(place) {
+			c.result.View.Put(place, own.Values[place])
+		}
+	}
+	if c.setup.Protected {
+		return
+	}
+	for slot := range sets {
+		place := int(arm64.Slots[slot].Register)
+		if member, known := arm64.Slots[slot].Extract(own.Values[place]); own.Present.Has(place) && known {
+			sets[slot] = isa.Only(member)
+		}
+	}
 }
 
 // refusal reports whether an error is KVM's "no" to a value, rather than a
@@ -146,13 +184,8 @@ func (c *capturer) tryWhole(place int) (free bool, err error) {
 	return false, nil
 }
 
-// afterRun removes from the offers what a guest does not see, and completes
-// the view with what only a guest can read.
-func (c *capturer) afterRun(stored []isa.Set, offers *arm64.Offers) error {
-	untouched, err := c.seen(nil, true)
-	if err != nil {
-		return err
-	}
+// afterRun removes from the sets what a guest does not see.
+func (c *capturer) afterRun(stored []isa.Set, untouched *arm64.View) error {
 	choice := make([]int, len(stored))
 	for slot := range stored {
 		choice[slot] = c.another(slot, stored[slot], untouched)
@@ -188,24 +221,7 @@ func (c *capturer) afterRun(stored []isa.Set, offers *arm64.Offers) error {
 				return err
 			}
 		}
-		offers.PutSet(slot, set)
-	}
-	if c.setup.Protected {
-		// A protected guest's view is its own; bits outside slots, too.
-		protected := untouched
-		for place := range arm64.Registers {
-			if !protected.Present.Has(place) && c.result.View.Present.Has(place) {
-				protected.Put(place, c.result.View.Values[place])
-			}
-		}
-		sets := *offers
-		c.result.View = *protected
-		offers.FromView(&c.result.View)
-		for slot := range stored {
-			if stored[slot] != 0 {
-				offers.PutSet(slot, sets.Set(slot))
-			}
-		}
+		stored[slot] = set
 	}
 	return nil
 }
@@ -305,7 +321,19 @@ func (c *capturer) seen(choice []int, hardware bool) (_ *arm64.View, err error) 
 		seenBy(trace, view, ContractRegister)
 		return view, nil
 	}
-	return view, readRegisters(machine, 0, view)
+	if err := readRegisters(machine, 0, view); err != nil {
+		return nil, err
+	}
+	if hardware {
+		c.own = arm64.View{}
+		seenBy(trace, &c.own, func(place int) bool { return view.Present.Has(place) && !cacheDescription(place) })
+		for place := range arm64.Registers {
+			if c.own.Values[place] == view.Values[place] {
+				c.own.Present.Remove(place)
+			}
+		}
+	}
+	return view, nil
 }
 
 // canLook reports whether a guest of the setup can run probe programs: not one
