@@ -66,7 +66,8 @@ type CapturedSetup struct {
 	// know.
 	Extra map[arm64.ID]uint64
 	// Listed holds the ids that KVM_GET_REG_LIST gives, sorted; nil where they
-	// are not known.
+	// are not known. Captures that were read may share a list: it must not be
+	// changed in place.
 	Listed []arm64.ID
 	// Offers is what the host takes; nil where that is not known.
 	Offers *arm64.Offers

@@ -136,12 +136,16 @@ func (r *documentReader) capturedSetup(c *Capture) {
 		case "absent":
 			r.list("absent", func() { r.absent(s) })
 		case "listed":
-			s.Listed = nil
-			r.list("listed", func() { s.Listed = append(s.Listed, r.registerID()) })
-			r.checkSorted(s.Listed)
+			r.ids = r.ids[:0]
+			r.list("listed", func() { r.ids = append(r.ids, r.registerID()) })
+			r.checkSorted(r.ids)
+			s.Listed = r.sharedList()
 		case "listedAdded":
+			s.Listed = slices.Clone(s.Listed)
 			r.list("listedAdded", func() { s.Listed = append(s.Listed, r.registerID()) })
+			slices.Sort(s.Listed)
 		case "listedRemoved":
+			s.Listed = slices.Clone(s.Listed)
 			r.list("listedRemoved", func() {
 				gone := r.registerID()
 				s.Listed = slices.DeleteFunc(s.Listed, func(id arm64.ID) bool { return id == gone })
@@ -164,7 +168,7 @@ func (r *documentReader) capturedSetup(c *Capture) {
 	if r.err != nil {
 		return
 	}
-	if slices.Sort(s.Listed); len(s.Listed) == 0 {
+	if len(s.Listed) == 0 {
 		s.Listed = nil // not known: every vCPU lists something
 	}
 	if accepts.present {
@@ -184,7 +188,7 @@ func (r *documentReader) capturedSetup(c *Capture) {
 // inherit makes a setup show what the first shows; all else is said anew.
 func inherit(s, first *CapturedSetup) {
 	s.View = first.View
-	s.Listed = slices.Clone(first.Listed)
+	s.Listed = first.Listed
 	s.Extra = maps.Clone(first.Extra)
 }
 
@@ -249,6 +253,16 @@ func (r *documentReader) absent(s *CapturedSetup) {
 		return
 	}
 	delete(s.Extra, encoding.ID())
+}
+
+// sharedList returns the ids that were read. Hosts of one kernel list the same
+// registers, and a list is as large as all else of a capture: those that one
+// reader meets one after the other share it.
+func (r *documentReader) sharedList() []arm64.ID {
+	if !slices.Equal(r.listed, r.ids) {
+		r.listed = slices.Clone(r.ids)
+	}
+	return r.listed
 }
 
 // registerID reads a KVM register id.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/guise-project/guise/isa/arm64"
 )
 
 // Schemas of the documents.
@@ -38,6 +40,8 @@ func (e *DocumentError) Error() string {
 type documentReader struct {
 	scanner
 	accepts acceptReader
+	ids     []arm64.ID // of the list that is being read
+	listed  []arm64.ID // of the last list that was read whole; shared, not changed
 }
 
 // text reads a string. The result is valid until the next read.
