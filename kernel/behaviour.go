@@ -71,7 +71,7 @@ type BehaviourChange struct {
 var behaviours = []BehaviourChange{
 	{ServesSMC, from6_12, Span{}, "SMC from a guest is answered as HVC is; before, x0 = -1"},
 	{FiltersCalls, in("6.4"), Span{}, "the SMCCC filter (KVM_ARM_VM_SMCCC_FILTER)"},
-	{RefusesEmptyFilter, from6_12, between("6.12", "6.18"), "a filter of no functions from 0: EINVAL, in a stable update of 6.12; else EEXIST"},
+	{RefusesEmptyFilter, from6_12, from6_16, "a filter of no functions from 0: EINVAL, in a stable update of 6.12; else EEXIST"},
 	{RefusesEmptyFilter, between("6.18", "7.2"), Span{}, "a filter of no functions from 0: EINVAL; before EEXIST"},
 	{ReportsMasks, in("6.7"), Span{}, "KVM_ARM_GET_REG_WRITABLE_MASKS"},
 	{OffersMTE, from6_1, Span{}, "KVM_CAP_ARM_MTE"},
@@ -84,7 +84,7 @@ var behaviours = []BehaviourChange{
 	{TrapsIdentity, from6_16, Span{}, "guests read the VM's REVIDR_EL1 and AIDR_EL1; SMIDR_EL1 is trapped"},
 	{FollowsIDST, in("7.0"), Span{}, "reads of feature registers that are not there follow FEAT_IDST"},
 	{GatesTranslation, from6_12, Span{}, "TLBI OS and range, and AT S1E1RP, are UNDEFINED where hidden, on CPUs with FEAT_FGT"},
-	{GatesOperations, between("6.12", "6.18"), Span{}, "DC CVADP, RCTX instructions and the PMU are UNDEFINED where hidden, on CPUs with FEAT_FGT"},
+	{GatesOperations, from6_16, Span{}, "DC CVADP, RCTX instructions and the PMU are UNDEFINED where hidden, on CPUs with FEAT_FGT"},
 	{HasPMUOnlyWithFeature, from6_1, Span{}, "PMU registers are UNDEFINED in VMs without a PMU; before, they read 0"},
 	{AnswersPMMIR, from6_1, Span{}, "PMMIR_EL1 reads 0; before, UNDEFINED"},
 	{GatesPMU, between("6.18", "7.2"), Span{}, "the PMU is UNDEFINED where PMUVer is 0, on any CPU"},

@@ -58,7 +58,7 @@ var limits = []Change{
 	{Since: in("6.18"), Kind: Gains, Register: "ID_AA64ISAR3_EL1", Fields: []string{"LSFE"}},
 	{Since: in("6.17"), Kind: Gains, Register: "ID_AA64MMFR3_EL1", Fields: []string{"SCTLRX"}},
 	{Since: from6_16, Kind: Gains, Register: "ID_AA64MMFR4_EL1", Fields: []string{"NV_frac"}},
-	{Since: between("6.12", "6.18"), Kind: Gains, Register: "ID_AA64PFR1_EL1", Fields: []string{"DF2", "MTE_frac"}},
+	{Since: in("6.17"), Kind: Gains, Register: "ID_AA64PFR1_EL1", Fields: []string{"DF2", "MTE_frac"}},
 	{Since: in("6.17"), Kind: Gains, Register: "ID_AA64PFR2_EL1", Fields: []string{"MTEFAR", "MTESTOREONLY"}},
 	{Since: from6_16, Kind: Gains, Register: "ID_AA64ZFR0_EL1", Fields: []string{"EltPerm", "F16MM"}},
 	{Since: from6_16, Kind: Gains, Register: "ID_AA64FPFR0_EL1", Fields: []string{"F8MM4", "F8MM8"}},
