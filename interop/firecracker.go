@@ -4,8 +4,6 @@
 package interop
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -13,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/isa"
@@ -64,7 +61,7 @@ var omitted = []struct {
 func ImportFirecracker(file string, data []byte) (*guise.Capture, error) {
 	var f fingerprint
 	if err := json.Unmarshal(data, &f, json.RejectUnknownMembers(true)); err != nil {
-		return nil, documentError(file, data, err)
+		return nil, guise.NewDocumentError(file, data, err)
 	}
 	if len(f.GuestCPUConfig.RegModifiers) == 0 {
 		return nil, &guise.DocumentError{File: file, Message: "no reg_modifiers; want a fingerprint as \"cpu-template-helper fingerprint dump\" writes it"}
@@ -164,25 +161,4 @@ func parseBitmap(text string, width int) (value, keep uint64, err error) {
 		}
 	}
 	return value, keep, nil
-}
-
-// documentError places a JSON error within its document.
-func documentError(file string, data []byte, err error) error {
-	offset := int64(-1)
-	var syntactic *jsontext.SyntacticError
-	var semantic *json.SemanticError
-	switch {
-	case errors.As(err, &syntactic):
-		offset = syntactic.ByteOffset
-	case errors.As(err, &semantic):
-		offset = semantic.ByteOffset
-	}
-	if offset < 0 || offset > int64(len(data)) {
-		return &guise.DocumentError{File: file, Message: err.Error()}
-	}
-	before := data[:offset]
-	return &guise.DocumentError{
-		File: file, Line: 1 + bytes.Count(before, []byte{'\n'}), Column: len(before) - bytes.LastIndexByte(before, '\n'),
-		Message: err.Error(),
-	}
 }

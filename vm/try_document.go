@@ -151,8 +151,8 @@ func MarshalQuestions(questions []Question) ([]byte, error) {
 // ReadQuestions reads questions. File names the document in errors.
 func ReadQuestions(file string, data []byte) ([]Question, error) {
 	var d questionsDocument
-	if err := readTry(data, &d, &d.Schema, SchemaQuestions); err != nil {
-		return nil, &guise.DocumentError{File: file, Message: err.Error()}
+	if err := readTry(file, data, &d, &d.Schema, SchemaQuestions); err != nil {
+		return nil, err
 	}
 	questions := make([]Question, len(d.Questions))
 	for i := range d.Questions {
@@ -163,12 +163,12 @@ func ReadQuestions(file string, data []byte) ([]Question, error) {
 	return questions, nil
 }
 
-func readTry(data []byte, document any, schema *string, want string) error {
+func readTry(file string, data []byte, document any, schema *string, want string) error {
 	if err := json.Unmarshal(data, document, json.RejectUnknownMembers(true)); err != nil {
-		return err
+		return guise.NewDocumentError(file, data, err)
 	}
 	if *schema != want {
-		return fmt.Errorf("schema: want %s, there is %q", want, *schema)
+		return &guise.DocumentError{File: file, Message: fmt.Sprintf("schema: want %s, there is %q", want, *schema)}
 	}
 	return nil
 }
@@ -268,8 +268,8 @@ func parseRefusals(documents []refusalDocument) ([]Refusal, error) {
 // ReadAnswers reads the answers of a host. File names the document in errors.
 func ReadAnswers(file string, data []byte) (host string, answers []Answer, err error) {
 	var d answersDocument
-	if err := readTry(data, &d, &d.Schema, SchemaAnswers); err != nil {
-		return "", nil, &guise.DocumentError{File: file, Message: err.Error()}
+	if err := readTry(file, data, &d, &d.Schema, SchemaAnswers); err != nil {
+		return "", nil, err
 	}
 	answers = make([]Answer, len(d.Answers))
 	for i := range d.Answers {
