@@ -130,3 +130,33 @@ func TestPermitted(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatRestrictingLeaves: which generations let L1 read back the
+// restriction of other registers than HFSCR.
+func TestWhatRestrictingLeaves(t *testing.T) {
+	const lpcr = ^uint64(0)
+	for _, c := range []struct {
+		generation         string
+		dawrx, ciabr, lpcr uint64
+	}{
+		{"5.10", 0x3b, 0x5678, lpcr},
+		{"5.12", 0x3b, 0x5678, lpcr},
+		{"v3-1", 0x3f, 0x567b, lpcr},
+		{"5.14", 0x3b, 0x5678, 0x0070000007d6fc1f},
+		{"5.15", 0x3f, 0x567b, lpcr},
+		{"7.2", 0x3f, 0x567b, lpcr},
+		{"ideal", 0x3f, 0x567b, lpcr},
+	} {
+		g, s := mustFind(t, c.generation), NewState(isapower.Level31, power10)
+		if g.Rule(RuleVersions) == VersionOneOnly {
+			s.Structure[isapower.StateVersion] = 1
+		}
+		s.Structure[isapower.StateDAWRX0], s.Structure[isapower.StateCIABR], s.Structure[isapower.StateLPCR] = 0x3f, 0x567b, lpcr
+		s = Step(g, power10, &s, Event{Kind: Enter}).State
+		v := Step(g, power10, &s, Event{Kind: Exit, Value: 0xc00}).State.Structure
+		if v[isapower.StateDAWRX0] != c.dawrx || v[isapower.StateCIABR] != c.ciabr || v[isapower.StateLPCR] != c.lpcr {
+			t.Errorf("%s: dawrx0 %#x, ciabr %#x, lpcr %#x; want %#x, %#x, %#x", c.generation,
+				v[isapower.StateDAWRX0], v[isapower.StateCIABR], v[isapower.StateLPCR], c.dawrx, c.ciabr, c.lpcr)
+		}
+	}
+}
