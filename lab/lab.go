@@ -52,7 +52,7 @@ type Host struct {
 	// stands for two minutes.
 	Limit time.Duration
 	// Fresh has the host booted, neither restored from a snapshot nor leaving
-	// one.
+	// one; a host of several CPUs always is.
 	Fresh bool
 }
 

@@ -130,8 +130,8 @@ func TestLiveKVMAnswersOnEveryHost(t *testing.T) {
 				t.Errorf("%s: the kernel is %s", h.Name(), cell.Result.Release)
 			}
 		}
-		if restored[i].Err == nil && !restored[i].Result.Restored {
-			t.Errorf("%s: it was booted although there is a snapshot", h.Name())
+		if restored[i].Err == nil && restored[i].Result.Restored != (h.CPUs <= 1) {
+			t.Errorf("%s: restored: %v", h.Name(), restored[i].Result.Restored)
 		}
 	}
 }
@@ -218,18 +218,16 @@ func TestLiveSnapshotHostsAreAlikeButNotTheSame(t *testing.T) {
 	}
 }
 
-// TestLiveTimersRunInRestoredHosts: QEMU does not start the timer again that a
-// kernel at EL2 lives by, on any CPU. Where it is not mended nothing that
-// sleeps wakes, and the host hangs.
+// TestLiveTimersRunInRestoredHosts: in restored hosts whose kernel runs at EL2
+// nothing that sleeps was seen to wake until the guest set its timer again, and
+// the host hung.
 func TestLiveTimersRunInRestoredHosts(t *testing.T) {
 	job := demo(t, "timers")
 	for _, kernel := range []string{"5.10", "6.12", "7.2"} {
-		for _, count := range []int{1, 2} {
-			h := lab.Host{Kernel: kernel, CPU: "neoverse-n1", CPUs: count}
-			labtest.Run(t, h, job)
-			if result := labtest.Run(t, h, job); !result.Restored || result.Status != 0 {
-				t.Errorf("%s with %d CPUs: %+v", kernel, count, result)
-			}
+		h := lab.Host{Kernel: kernel, CPU: "neoverse-n1"}
+		labtest.Run(t, h, job)
+		if result := labtest.Run(t, h, job); !result.Restored || result.Status != 0 {
+			t.Errorf("%s: %+v", kernel, result)
 		}
 	}
 }

@@ -42,13 +42,15 @@ func Run(t testing.TB, h lab.Host, job lab.Job) lab.Result {
 // RunPackage runs the tests of the calling package inside a host: the test
 // binary with the given arguments, as -test.run=TestLive. The files a test
 // reads from testdata go with it. Failures there are failures here, and what
-// was skipped there is logged here.
+// was skipped there is logged here. The host is booted: what is tested is its
+// kernel, and a snapshot would be one more thing that can go wrong.
 func RunPackage(t testing.TB, h lab.Host, arguments ...string) lab.Result {
 	t.Helper()
 	files, err := testdata()
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.Fresh = true
 	result := Run(t, h, lab.Job{
 		Program: Binary(t, h.Arch),
 		Args:    append([]string{"-test.v"}, arguments...),

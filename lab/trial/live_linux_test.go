@@ -157,7 +157,7 @@ func TestLiveProfilesDeriveRarerSetups(t *testing.T) {
 	}
 	var hosts []lab.Host
 	for _, r := range rarer {
-		r.host.Limit = hostLimit
+		r.host.Limit, r.host.Fresh = hostLimit, true
 		hosts = append(hosts, r.host)
 	}
 	captures := make([]*guise.Capture, len(hosts))
@@ -179,12 +179,12 @@ func TestLiveProfilesDeriveRarerSetups(t *testing.T) {
 	}
 }
 
-func matrix() []lab.Host { return lab.Hosts(lab.Host{Limit: hostLimit}, kernels, cpus) }
+func matrix() []lab.Host { return lab.Hosts(lab.Host{Limit: hostLimit, Fresh: true}, kernels, cpus) }
 
 // TestLiveCatalogueIsUpToDate: what is embedded is what these hosts give. With
 // -update every host of the matrix is captured and the files written.
 func TestLiveCatalogueIsUpToDate(t *testing.T) {
-	hosts := []lab.Host{{Kernel: "6.1", CPU: "cortex-a72", Limit: hostLimit}, {Kernel: "7.2", CPU: "neoverse-n1", Limit: hostLimit}}
+	hosts := []lab.Host{{Kernel: "6.1", CPU: "cortex-a72", Limit: hostLimit, Fresh: true}, {Kernel: "7.2", CPU: "neoverse-n1", Limit: hostLimit, Fresh: true}}
 	if *update {
 		hosts = matrix()
 	}

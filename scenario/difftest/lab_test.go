@@ -38,7 +38,7 @@ func TestModelAgainstKernels(t *testing.T) {
 		name := host.Kernel + "/" + modelName(&host)
 		t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {
 			t.Parallel()
-			host.Limit = 5 * time.Minute
+			host.Limit, host.Fresh = 5*time.Minute, true
 			started := time.Now()
 			result := labtest.Run(t, host, lab.Job{Args: []string{"model", "compare", "--as", name, "--quiet", "--json"}})
 			var report Report
