@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// It looks as if (QEMU 10.0.2; seen, not confirmed in its source)
 // QEMU saves the registers of a CPU's hypervisor timers, but not that a timer
 // runs (target/arm/machine.c has the physical and the virtual one only). A
 // kernel that runs at EL2 (VHE) takes its ticks from one of those: restored, it
