@@ -15,13 +15,14 @@ import (
 
 // modelCompareCommand puts this machine's KVM beside the reference model.
 type modelCompareCommand struct {
-	As         string `required:"" placeholder:"VERSION/CPU" help:"The model host this machine is: 6.12/neoverse-v1. Kernel parameters follow after commas."`
-	Seed       uint64 `help:"Seed of random choices; 0 draws one. It is printed."`
-	Operations int    `default:"10000" help:"Random operations; negative for none."`
-	Full       bool   `help:"Sweep every register in every setup."`
-	Device     string `default:"/dev/kvm" help:"KVM's device."`
-	JSON       bool   `name:"json" help:"Print the report as JSON."`
-	Quiet      bool   `short:"q" help:"Do not say what is being compared."`
+	As         string           `required:"" placeholder:"VERSION/CPU" help:"The model host this machine is: 6.12/neoverse-v1. Kernel parameters follow after commas."`
+	Seed       uint64           `help:"Seed of random choices; 0 draws one. It is printed."`
+	Operations int              `default:"10000" help:"Random operations; negative for none."`
+	Suite      []difftest.Suite `enum:"setups,sweep,services,guest,random" default:"setups,sweep,services,guest,random" help:"What to compare: ${enum}."`
+	Full       bool             `help:"Sweep every register in every setup."`
+	Device     string           `default:"/dev/kvm" help:"KVM's device."`
+	JSON       bool             `name:"json" help:"Print the report as JSON."`
+	Quiet      bool             `short:"q" help:"Do not say what is being compared."`
 }
 
 func (c *modelCompareCommand) Run(s *session) (int, error) {
@@ -37,7 +38,7 @@ func (c *modelCompareCommand) Run(s *session) (int, error) {
 	if c.Seed == 0 {
 		c.Seed = rand.Uint64()
 	}
-	options := difftest.Options{Seed: c.Seed, Operations: c.Operations, Full: c.Full}
+	options := difftest.Options{Seed: c.Seed, Operations: c.Operations, Full: c.Full, Suites: c.Suite}
 	if !c.Quiet {
 		options.Progress = func(what string) { fmt.Fprintln(s.stderr, what) }
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/guise-project/guise"
@@ -28,6 +29,8 @@ type Options struct {
 	// Setups are those to sweep; nil stands for each feature alone, all of
 	// them together, a vGIC and a chosen identity, as far as the host has them.
 	Setups []guise.Setup
+	// Suites are those to run beside Setups; nil stands for all.
+	Suites []Suite
 	// Progress, where not nil, is told what is being compared.
 	Progress func(what string)
 }
@@ -133,6 +136,9 @@ func Run(ctx context.Context, kernel, model vm.Host, options Options) (*Report, 
 		suite Suite
 		do    func([]guise.Setup) error
 	}{{Sweep, d.sweep}, {Services, d.services}, {GuestSuite, d.guest}, {Random, d.sequences}} {
+		if options.Suites != nil && !slices.Contains(options.Suites, run.suite) {
+			continue
+		}
 		d.suite = run.suite
 		if err := run.do(setups); err != nil {
 			return d.report, fmt.Errorf("%s: %w", run.suite, err)
