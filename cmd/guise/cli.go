@@ -106,8 +106,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			status = statusCannot
 		}
 	}()
-	var line commandLine
-	parser := newParser(&line, stdout, stderr)
+	parser := newParser(grammarFor(args), stdout, stderr)
 	parsed, err := parser.Parse(args)
 	if err != nil {
 		return report(stderr, &inputError{&hintedError{err, "guise --help lists the commands"}})
@@ -124,8 +123,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return status
 }
 
-// newParser makes the parser that fills in the command line.
-func newParser(line *commandLine, stdout, stderr io.Writer) *kong.Kong {
+// newParser makes the parser that fills in the command line, of commandLine or
+// a part of it.
+func newParser(line any, stdout, stderr io.Writer) *kong.Kong {
 	return kong.Must(line,
 		kong.Name("guise"),
 		kong.Description("Decide, apply and prove what a KVM guest may see of the machine under it."),
