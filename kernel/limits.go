@@ -64,9 +64,9 @@ var limits = []Change{
 	{Since: from6_16, Kind: Gains, Register: "ID_AA64FPFR0_EL1", Fields: []string{"F8MM4", "F8MM8"}},
 	{Since: between("6.18", "7.2"), Kind: Gains, Register: "ID_AA64ISAR1_EL1", Fields: []string{"LS64"}},
 	{Since: between("6.18", "7.2"), Kind: Gains, Register: "ID_AA64ISAR2_EL1", Fields: []string{"ATS1A"}},
-	{Since: between("6.18", "7.2"), Kind: Gains, Register: "ID_AA64ISAR3_EL1", Fields: []string{"LSUI"}},
-	{Since: between("6.18", "7.2"), Kind: Gains, Register: "ID_AA64PFR2_EL1", Fields: []string{"GCIE"}},
-	{Since: between("6.18", "7.2"), Kind: Gains, Register: "ID_AA64FPFR0_EL1", Fields: []string{"F16MM2"}},
+	{Since: in("7.1"), Kind: Gains, Register: "ID_AA64ISAR3_EL1", Fields: []string{"LSUI"}},
+	{Since: in("7.1"), Kind: Gains, Register: "ID_AA64PFR2_EL1", Fields: []string{"GCIE"}},
+	{Since: in("7.1"), Kind: Gains, Register: "ID_AA64FPFR0_EL1", Fields: []string{"F16MM2"}},
 
 	// What no VM is given.
 	{Since: always, Kind: Hides, Register: "ID_AA64PFR0_EL1", Fields: []string{"AMU"}},

@@ -78,9 +78,9 @@ var writable = []Change{
 	{Since: in("6.17"), Kind: Writable, Register: "ID_AA64MMFR3_EL1", Fields: []string{"SCTLRX"}},
 	{Since: from6_16, Kind: Writable, Register: "ID_AA64MMFR4_EL1", Fields: []string{"NV_frac"}},
 	{Since: from6_16, Kind: Writable, Register: "CTR_EL0", Fields: []string{"L1Ip"}},
-	{Since: between("6.18", "7.2"), Kind: Writable, Register: "ID_AA64PFR2_EL1", Fields: []string{"GCIE"}},
-	{Since: between("6.18", "7.2"), Kind: Writable, Register: "ID_AA64FPFR0_EL1", Fields: []string{"F16MM2"}},
+	{Since: in("7.1"), Kind: Writable, Register: "ID_AA64PFR2_EL1", Fields: []string{"GCIE"}},
+	{Since: in("7.1"), Kind: Writable, Register: "ID_AA64FPFR0_EL1", Fields: []string{"F16MM2"}},
 	{Since: between("6.18", "7.2"), Kind: Writable, Register: "ID_AA64ISAR1_EL1", Fields: []string{"LS64"}},
 	{Since: between("6.18", "7.2"), Kind: Writable, Register: "ID_AA64ISAR2_EL1", Fields: []string{"ATS1A"}},
-	{Since: between("6.18", "7.2"), Kind: Writable, Register: "ID_AA64ISAR3_EL1", Fields: []string{"LSUI"}},
+	{Since: in("7.1"), Kind: Writable, Register: "ID_AA64ISAR3_EL1", Fields: []string{"LSUI"}},
 }
