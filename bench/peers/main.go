@@ -39,12 +39,13 @@ func main() {
 // measured is what the runs of one program came to.
 type measured struct {
 	times  []time.Duration
-	memory int64 // largest resident set of any run, in kB
+	cpu    []time.Duration // of all processors, which other work on the machine changes less
+	memory int64           // largest resident set of any run, in kB
 }
 
-func (m *measured) median() time.Duration {
-	slices.Sort(m.times)
-	return m.times[len(m.times)/2]
+func median(times []time.Duration) time.Duration {
+	slices.Sort(times)
+	return times[len(times)/2]
 }
 
 // run starts the program once and waits for it. Its status must be 0.
@@ -59,6 +60,7 @@ func (m *measured) run(directory string, command ...string) error {
 	if err != nil {
 		return fmt.Errorf("%s %s: %v: %s", command[0], command[1], err, errors.String())
 	}
+	m.cpu = append(m.cpu, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 	m.memory = max(m.memory, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
 	return nil
 }
@@ -79,7 +81,8 @@ func compare(w io.Writer, guise, sizes string, runs int) error {
 	} else if guise, err = filepath.Abs(guise); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%-38s %10s %10s %7s %9s %9s\n", "baseline of", "virsh", "guise", "ratio", "virsh MB", "guise MB")
+	fmt.Fprintf(w, "%-34s %24s  %24s  %16s\n", "", "time, ms", "processor time, ms", "peak memory, MB")
+	fmt.Fprintf(w, "%-34s %8s %8s %6s  %8s %8s %6s  %8s %7s\n", "baseline of", "virsh", "guise", "ratio", "virsh", "guise", "ratio", "virsh", "guise")
 	for _, text := range strings.Split(sizes, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil {
@@ -98,7 +101,7 @@ func compare(w io.Writer, guise, sizes string, runs int) error {
 				return err
 			}
 		}
-		fmt.Fprintf(w, "guise %-53s %7.1f ms\n", strings.Join(command, " "), milliseconds(m.median()))
+		fmt.Fprintf(w, "guise %s: %.1f ms, processor time %.1f ms\n", strings.Join(command, " "), milliseconds(median(m.times)), milliseconds(median(m.cpu)))
 	}
 	return nil
 }
@@ -141,8 +144,12 @@ func race(w io.Writer, directory, guise string, n int, form string, runs int) er
 		what string
 		m    *measured
 	}{{fmt.Sprintf("%d in files of %s", n, form), &ours}, {fmt.Sprintf("%d of %s in one packed fleet", n, form), &fleet}} {
-		fmt.Fprintf(w, "%-38s %7.1f ms %7.1f ms %7.2f %9.1f %9.1f\n", row.what, milliseconds(virsh.median()), milliseconds(row.m.median()),
-			float64(row.m.median())/float64(virsh.median()), float64(virsh.memory)/1024, float64(row.m.memory)/1024)
+		fmt.Fprintf(w, "%-34s", row.what)
+		for _, times := range [][2][]time.Duration{{virsh.times, row.m.times}, {virsh.cpu, row.m.cpu}} {
+			theirs, ours := median(times[0]), median(times[1])
+			fmt.Fprintf(w, " %8.1f %8.1f %6.2f ", milliseconds(theirs), milliseconds(ours), float64(ours)/float64(theirs))
+		}
+		fmt.Fprintf(w, " %8.1f %7.1f\n", float64(virsh.memory)/1024, float64(row.m.memory)/1024)
 	}
 	return nil
 }
