@@ -145,7 +145,8 @@ func MarshalQuestions(questions []Question) ([]byte, error) {
 		}
 		d.Questions = append(d.Questions, document)
 	}
-	return json.Marshal(&d, json.Deterministic(true), jsontext.Multiline(true))
+	data, err := json.Marshal(&d, json.Deterministic(true), jsontext.WithIndent("  "))
+	return append(data, '\n'), err
 }
 
 // ReadQuestions reads questions. File names the document in errors.
@@ -210,7 +211,8 @@ func MarshalAnswers(host string, answers []Answer) ([]byte, error) {
 		}
 		d.Answers = append(d.Answers, document)
 	}
-	return json.Marshal(&d, json.Deterministic(true), jsontext.Multiline(true))
+	data, err := json.Marshal(&d, json.Deterministic(true), jsontext.WithIndent("  "))
+	return append(data, '\n'), err
 }
 
 // String gives the answer as documents have it: "0x1", "0x1 then 0x0", "EINVAL".
