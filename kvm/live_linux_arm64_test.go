@@ -226,8 +226,9 @@ func TestRunning(t *testing.T) {
 		}
 		seen++
 	}
-	if seen < 56 {
-		t.Errorf("debugfs shows %d registers; there are 56 at least", seen)
+	// Linux 6.12 leaves out the 15 encodings that nobody has allocated.
+	if seen < 56-15 {
+		t.Errorf("debugfs shows %d registers; there are 41 at least", seen)
 	}
 }
 

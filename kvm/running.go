@@ -15,9 +15,12 @@ import (
 	"github.com/guise-project/guise/vm"
 )
 
-// debugDirectory is where KVM shows its VMs, one directory each, named after
-// the process that made it and the descriptor it has there.
-const debugDirectory = "/sys/kernel/debug/kvm"
+const (
+	// debugDirectory is where KVM shows its VMs, one directory each, named
+	// after the thread that made it and the descriptor it has there.
+	debugDirectory = "/sys/kernel/debug/kvm"
+	procDirectory  = "/proc"
+)
 
 // Running is the registers of a VM that runs now, as debugfs shows them.
 type Running struct {
@@ -32,12 +35,25 @@ type Running struct {
 // RunningVMs returns the VMs of a process, whoever it is, by their names. It
 // reads debugfs, for which one must be root; kernels show registers there from
 // Linux 6.9 on.
-func RunningVMs(pid int) ([]Running, error) { return runningVMs(os.DirFS(debugDirectory), pid) }
+func RunningVMs(pid int) ([]Running, error) {
+	return runningVMs(os.DirFS(debugDirectory), os.DirFS(procDirectory), pid)
+}
 
-func runningVMs(debug fs.FS, pid int) ([]Running, error) {
-	names, err := fs.Glob(debug, strconv.Itoa(pid)+"-*")
+func runningVMs(debug, proc fs.FS, pid int) ([]Running, error) {
+	threads, err := fs.ReadDir(proc, strconv.Itoa(pid)+"/task")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("process %d: there is none", pid)
+	}
 	if err != nil {
 		return nil, err
+	}
+	var names []string
+	for _, thread := range threads {
+		made, err := fs.Glob(debug, thread.Name()+"-*")
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, made...)
 	}
 	if len(names) == 0 {
 		return nil, missingVM(debug, pid)
@@ -110,9 +126,11 @@ func parseIDRegisters(text string) (*guise.Contract, error) {
 	return c, nil
 }
 
-// putShown puts one line into a contract. Encodings nobody allocated are
-// written S3_0_0_4_3 there, without the C of CRn and CRm.
+// putShown puts one line into a contract. Names have the kernel's own prefix,
+// SYS_ID_AA64PFR0_EL1; encodings nobody allocated are written S3_0_0_4_3 there,
+// without the C of CRn and CRm.
 func putShown(c *guise.Contract, name string, value uint64) error {
+	name = strings.TrimPrefix(name, "SYS_")
 	if parts := strings.Split(name, "_"); len(parts) == 5 && strings.HasPrefix(name, "S3_") {
 		name = fmt.Sprintf("%s_%s_C%s_C%s_%s", parts[0], parts[1], parts[2], parts[3], parts[4])
 	}

@@ -11,14 +11,14 @@ import (
 )
 
 // shown is what Linux 7.2 writes, shortened.
-const shown = `            MIDR_EL1:	00000000413fd0c1
-     ID_AA64PFR0_EL1:	1100000121110112
-     ID_AA64PFR1_EL1:	0000000000000020
+const shown = `        SYS_MIDR_EL1:	00000000413fd0c1
+ SYS_ID_AA64PFR0_EL1:	1100000121110112
+ SYS_ID_AA64PFR1_EL1:	0000000000000020
           S3_0_0_4_3:	0000000000000000
           S3_0_0_0_1:	0000000000000007
-     ID_AA64DFR0_EL1:	000000f010305408
-    ID_AA64ISAR1_EL1:	0000000000100010
-             CTR_EL0:	000000009444c004
+ SYS_ID_AA64DFR0_EL1:	000000f010305408
+SYS_ID_AA64ISAR1_EL1:	0000000000100010
+         SYS_CTR_EL0:	000000009444c004
 `
 
 func TestRunningVMs(t *testing.T) {
@@ -26,9 +26,16 @@ func TestRunningVMs(t *testing.T) {
 		"1234-12/idregs": {Data: []byte(shown)},
 		"1234-9/idregs":  {Data: nil}, // no vCPU yet
 		"12345-3/idregs": {Data: []byte("nonsense\n")},
-		"77-3/vcpu0/x":   {Data: nil},
+		"78-3/vcpu0/x":   {Data: nil},
 	}
-	running, err := runningVMs(debug, 1234)
+	proc := fstest.MapFS{
+		"1234/task/1234/comm":   {Data: nil},
+		"12345/task/12345/comm": {Data: nil},
+		"77/task/77/comm":       {Data: nil},
+		"77/task/78/comm":       {Data: nil}, // the thread that made the VM
+		"5/task/5/comm":         {Data: nil},
+	}
+	running, err := runningVMs(debug, proc, 1234)
 	if err != nil || len(running) != 1 || running[0].Name != "1234-12" {
 		t.Fatalf("%+v, %v", running, err)
 	}
@@ -54,8 +61,9 @@ func TestRunningVMs(t *testing.T) {
 		12345: "want a register and its value",
 		77:    "Linux 6.9",
 		5:     "has no VM",
+		6:     "there is none",
 	} {
-		if _, err := runningVMs(debug, pid); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := runningVMs(debug, proc, pid); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("process %d: %v, want an error with %q", pid, err, want)
 		}
 	}
