@@ -53,6 +53,8 @@ func TestEveryRuleIsBroken(t *testing.T) {
 		{"pure packages are pure", "kvm/a_linux.go", "package kvm\n\nimport _ \"os\"", ""},
 		{"unsafe is in files that say so", "kvm/a.go", "package kvm\n\nimport _ \"unsafe\"", "kvm/a.go:3: imports unsafe; want a file whose name ends in _unsafe.go"},
 		{"unsafe is in files that say so", "kvm/a_unsafe.go", "package kvm\n\nimport _ \"unsafe\"", ""},
+		{"unsafe is in files that say so", "kvm/a_linux_arm64_unsafe.go", "package kvm", "kvm/a_linux_arm64_unsafe.go: is named for a platform; want a //go:build line, which the name does not stand for"},
+		{"unsafe is in files that say so", "kvm/a_linux_arm64_unsafe.go", "//go:build linux && arm64\n\npackage kvm", ""},
 		{"unsafe is in files that say so", "kvm/a_unsafe_test.go", "package kvm\n\nimport _ \"unsafe\"", ""},
 		{"tests are skipped in one place", "kvm/a_test.go", "package kvm\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) { t.Skip() }", "kvm/a_test.go:5: Skip in a test; want testenv.Missing, which fails under CI"},
 		{"tests are skipped in one place", "lab/labtest/a.go", "package labtest\n\nimport \"testing\"\n\nfunc a(b testing.TB) { b.Skipf(``) }", "lab/labtest/a.go:5: Skipf in a test; want testenv.Missing, which fails under CI"},

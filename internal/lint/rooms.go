@@ -39,6 +39,7 @@ var Rooms = []Room{
 	{"cmd/guise", false},
 	{"internal/gen", false},
 	{"internal/lint", false},
+	{"internal/mutate", false},
 	{"internal/testenv", false},
 	{"bench", false},
 }

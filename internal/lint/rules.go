@@ -88,6 +88,12 @@ func platformOf(f *File) string {
 	if last := words[len(words)-1]; len(words) > 1 && slices.Contains(platforms, last) {
 		return last
 	}
+	return buildConstraint(f)
+}
+
+// buildConstraint returns the file's //go:build expression, "" where there is
+// none.
+func buildConstraint(f *File) string {
 	for _, group := range f.Go.Comments {
 		for _, comment := range group.List {
 			if comment.Pos() < f.Go.Package && constraint.IsGoBuild(comment.Text) {
@@ -106,6 +112,11 @@ func unsafeFiles(t *Tree) (breaches []string) {
 				breaches = append(breaches, fmt.Sprintf("%s: imports unsafe; want a file whose name ends in _unsafe.go", t.at(spec)))
 			}
 		})
+		// To go build, machine_linux_arm64_unsafe.go is for every platform.
+		words := strings.Split(strings.TrimSuffix(f.Path, "_unsafe.go"), "_")
+		if f.Go != nil && strings.HasSuffix(f.Path, "_unsafe.go") && slices.Contains(platforms, words[len(words)-1]) && buildConstraint(f) == "" {
+			breaches = append(breaches, fmt.Sprintf("%s: is named for a platform; want a //go:build line, which the name does not stand for", f.Path))
+		}
 	}
 	return breaches
 }
