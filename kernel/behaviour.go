@@ -49,6 +49,9 @@ const (
 	// GatesPMU: the PMU is UNDEFINED where ID_AA64DFR0_EL1.PMUVer is 0, on any
 	// CPU.
 	GatesPMU
+	// MarksVGIC: making a vGICv3 sets ID_AA64PFR0_EL1.GIC and ID_PFR1_EL1.GIC to
+	// 1, the latter even on hosts without AArch32.
+	MarksVGIC
 	// GatesGIC: ICC_* registers are UNDEFINED in a VM without a GICv3.
 	GatesGIC
 	// TakesOverrides: kernel parameters can lower ID registers.
@@ -88,6 +91,7 @@ var behaviours = []BehaviourChange{
 	{HasPMUOnlyWithFeature, from6_1, Span{}, "PMU registers are UNDEFINED in VMs without a PMU; before, they read 0"},
 	{AnswersPMMIR, from6_1, Span{}, "PMMIR_EL1 reads 0; before, UNDEFINED"},
 	{GatesPMU, in("7.2"), Span{}, "the PMU is UNDEFINED where PMUVer is 0, on any CPU"},
+	{MarksVGIC, in("6.18"), in("7.1"), "making a vGICv3 sets ID_AA64PFR0_EL1.GIC and ID_PFR1_EL1.GIC to 1, even on hosts without AArch32"},
 	{GatesGIC, from6_12, Span{}, "ICC_* registers are UNDEFINED in VMs without a GICv3"},
 	{TakesOverrides, from6_1, Span{}, "kernel parameters lower ID registers (arm64.nosve, id_aa64pfr0.sve=0)"},
 	{KeepsVHE, from6_12, Span{}, "protected mode keeps VHE, at EL2"},

@@ -201,8 +201,13 @@ func (m *VM) RunNothing(vcpu int) error {
 		return err
 	}
 	c.finalised = c.finalised || m.kvm.SVE
-	m.firstRun()
-	return refusedCall("KVM_RUN", fmt.Sprintf("vCPU %d", vcpu), syscall.EINTR)
+	errno := syscall.EINTR
+	if m.kvm.EL2 && m.kvm.VGIC != 3 {
+		errno = syscall.EAGAIN // a vCPU with EL2 needs a GICv3, and does not run
+	} else {
+		m.firstRun()
+	}
+	return refusedCall("KVM_RUN", fmt.Sprintf("vCPU %d", vcpu), errno)
 }
 
 // firstRun does what KVM does on the way into the first KVM_RUN of a VM.
@@ -247,6 +252,11 @@ func (m *VM) MakeVGIC() error {
 		return refusedCall(call, subject, syscall.EBUSY)
 	}
 	m.kvm.VGIC = 3
+	if m.host.profile.Does(kernel.MarksVGIC) {
+		for _, place := range []int{arm64.IDAA64PFR0EL1, arm64.IDPFR1EL1} {
+			m.values[place] = arm64.Registers[place].Field("GIC").Put(m.values[place], 1)
+		}
+	}
 	for slot := range m.takes {
 		if follows, _ := m.host.profile.VGICSets(slot); follows {
 			m.matchVGIC(slot)

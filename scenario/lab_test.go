@@ -1,0 +1,45 @@
+package scenario_test
+
+import (
+	"testing"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/guise-project/guise/lab"
+	"github.com/guise-project/guise/lab/labtest"
+	"github.com/guise-project/guise/scenario"
+)
+
+// TestConformanceOnKernels: every assertion of the suite holds on real kernels.
+func TestConformanceOnKernels(t *testing.T) {
+	if labtest.Inside() {
+		return
+	}
+	for _, host := range []lab.Host{
+		{Kernel: "5.10", CPU: "a64fx"},
+		{Kernel: "6.1", CPU: "neoverse-n1"},
+		{Kernel: "6.12", CPU: "neoverse-v1"},
+		{Kernel: "6.18", CPU: "cortex-a53"},
+		{Kernel: "7.2", CPU: "max"},
+	} {
+		t.Run(host.Kernel+"-"+host.CPU, func(t *testing.T) {
+			t.Parallel()
+			result := labtest.Run(t, host, lab.Job{Args: []string{"model", "test", "--on", "kvm", "--json"}})
+			var outcomes []scenario.Outcome
+			if err := json.Unmarshal(result.Stdout, &outcomes); err != nil {
+				t.Fatalf("%v: %s%s", err, result.Stdout, result.Stderr)
+			}
+			checked := 0
+			for _, o := range outcomes {
+				checked += o.Checked
+				for _, f := range o.Failures {
+					t.Errorf("%s: %s:%d: %s: want %s, got %s", result.Release, o.Script, f.Line, f.Text, f.Want, f.Got)
+				}
+			}
+			if checked == 0 {
+				t.Error("nothing was checked")
+			}
+			t.Logf("%s: %d assertions", result.Release, checked)
+		})
+	}
+}
