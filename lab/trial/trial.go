@@ -18,6 +18,7 @@ import (
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
 	"github.com/guise-project/guise/vm"
 )
 
@@ -182,6 +183,9 @@ func (p *Plan) contract(group []int, contract *guise.Contract) {
 			continue
 		}
 		for _, value := range p.higher(group, bare.Setup.Key(), slot, chosen) {
+			if p.decidedByCPU(group, bare.Setup.Key(), slot, value) {
+				continue
+			}
 			r := raise{title: title, write: vm.Write{Register: register.Name, Field: field.Name, Value: arm64.Slots[slot].Value(value)}}
 			takenByAll, exceeds := true, false
 			for i, host := range group {
@@ -196,6 +200,20 @@ func (p *Plan) contract(group []int, contract *guise.Contract) {
 			p.raises = append(p.raises, r)
 		}
 	}
+}
+
+// readFromCPU reports whether guests of a host read a register from the CPU,
+// whatever userspace writes and reads.
+func (p *Plan) readFromCPU(host, place int) bool {
+	return place == arm64.CTREL0 && !p.profile(host).Does(kernel.TrapsCaches)
+}
+
+// decidedByCPU reports whether the CPU of a member keeps a value from its
+// guests: nothing that is written tells.
+func (p *Plan) decidedByCPU(group []int, key string, slot int, value uint64) bool {
+	return slices.ContainsFunc(group, func(host int) bool {
+		return p.readFromCPU(host, int(arm64.Slots[slot].Register)) && !p.captures[host].Setup(key).Offers.Set(slot).Has(value)
+	})
 }
 
 // higher returns the value that is one step above the chosen one by the field's
@@ -253,7 +271,7 @@ func (p *Plan) conflict(group []int, key string, f *guise.Finding) {
 func (p *Plan) foreign(host, other int, key string, place int, fieldName string) {
 	register := &arm64.Registers[place]
 	setup, theirs := p.captures[host].Setup(key), p.captures[other].Setup(key).View
-	if !theirs.Present.Has(place) {
+	if !theirs.Present.Has(place) || p.readFromCPU(host, place) {
 		return
 	}
 	question := p.question(host, "setup "+key, vm.Question{Setup: setup.Setup}, "setup "+key)
