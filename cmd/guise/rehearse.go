@@ -164,6 +164,8 @@ func compareWithCheck(contract *guise.Contract, capture *guise.Capture, arrival 
 			unforeseen = append(unforeseen, fmt.Sprintf("%s was refused (%v)", name, errno))
 		case errno != 0 && errno != wanted:
 			unforeseen = append(unforeseen, fmt.Sprintf("%s was refused with %v, not %v", name, errno, wanted))
+		case errno == 0:
+			foreseen = append(foreseen, name+" is accepted and shown otherwise")
 		default:
 			foreseen = append(foreseen, fmt.Sprintf("%s is refused (%v)", name, wanted))
 		}
