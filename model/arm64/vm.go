@@ -203,7 +203,10 @@ func (m *VM) RunNothing(vcpu int) error {
 	c.finalised = c.finalised || m.kvm.SVE
 	errno := syscall.EINTR
 	if m.kvm.EL2 && m.kvm.VGIC != 3 {
-		errno = syscall.EAGAIN // a vCPU with EL2 needs a GICv3, and does not run
+		// A vCPU with EL2 needs a GICv3, and does not run; this is found out
+		// after the ID registers were matched to there being none.
+		errno = syscall.EAGAIN
+		m.matchVGICs()
 	} else {
 		m.firstRun()
 	}
@@ -216,6 +219,12 @@ func (m *VM) firstRun() {
 		return
 	}
 	m.ran = true
+	m.matchVGICs()
+}
+
+// matchVGICs sets the fields that a run sets to what the VM's interrupt
+// controller is.
+func (m *VM) matchVGICs() {
 	for slot := range m.takes {
 		follows, cleared := m.host.profile.VGICSets(slot)
 		if follows || (cleared && m.kvm.VGIC != 3) {
