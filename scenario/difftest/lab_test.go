@@ -11,12 +11,9 @@ import (
 	"github.com/guise-project/guise/lab/labtest"
 )
 
-// deviations are disagreements that are a kernel's own, by the scenario's last
-// line; docs/findings.md has the evidence.
-var deviations = map[string]string{}
-
 // TestModelAgainstKernels: the model and real kernels, result by result. One
-// boot a host.
+// boot a host. What kernels do otherwise than one would think the model does too
+// (docs/findings.md), so that nothing may differ.
 func TestModelAgainstKernels(t *testing.T) {
 	if labtest.Inside() {
 		return
@@ -48,16 +45,10 @@ func TestModelAgainstKernels(t *testing.T) {
 			if result.Status > 1 {
 				t.Fatalf("status %d: %s", result.Status, result.Stderr)
 			}
-			unexplained := 0
 			for _, d := range report.Disagreements {
-				lines := strings.Split(d.Scenario, "\n")
-				if _, ok := deviations[lines[len(lines)-1]]; ok {
-					continue
-				}
-				unexplained++
 				t.Errorf("%s, setup %s: the kernel: %s; the model: %s\n%s", d.Suite, d.Setup, d.Kernel, d.Model, d.Scenario)
 			}
-			t.Logf("%s (%s): %d results, %d differ, %d unexplained; seed %d; %v", name, result.Release, report.Total(), report.Differing, unexplained, report.Seed, time.Since(started).Round(time.Second))
+			t.Logf("%s (%s): %d results, %d differ; %d guest operations not modelled; seed %d; %v", name, result.Release, report.Total(), report.Differing, report.NotModelled, report.Seed, time.Since(started).Round(time.Second))
 		})
 	}
 }
