@@ -95,12 +95,14 @@ func (c *rehearseCommand) endpoint(flag, text string) (lab.Host, error) {
 }
 
 // half runs guise in a lab host with one file, and brings another one back. A
-// status of 1 is an answer like 0.
+// status of 1 is an answer like 0. The host is booted, never restored: a move is
+// between kernels that have run.
 func (c *rehearseCommand) half(s *session, host lab.Host, args []string, name string, content []byte, output string) ([]byte, error) {
 	job := lab.Job{Args: args, Outputs: []string{output}}
 	if name != "" {
 		job.Files = []lab.File{{Path: name, Content: content}}
 	}
+	host.Fresh = true
 	result, err := lab.Run(s.ctx, host, job)
 	if err != nil {
 		return nil, labError(err)
