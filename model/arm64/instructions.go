@@ -41,13 +41,14 @@ type gatingRow struct {
 	least   uint64 // the least value with which it is there
 	// by and control: the kernel behaves so, and the CPU has the control.
 	by      kernel.Behaviour
-	control string // "FGT", "HCX" or "" for none beyond what every CPU has
+	control string // "FGT", "HCX", "EVT" or "" for none beyond what every CPU has
 	always  bool   // every version does
 }
 
 var gatings = []gatingRow{
 	{"FEAT_MOPS", arm64.IDAA64ISAR2EL1, "MOPS", 1, 0, "HCX", true},
 	{"FEAT_TLBIOS", arm64.IDAA64ISAR0EL1, "TLB", 1, kernel.GatesTranslation, "FGT", false},
+	{"FEAT_TLBIOS", arm64.IDAA64ISAR0EL1, "TLB", 1, kernel.GatesTranslation, "EVT", false},
 	{"FEAT_TLBIRANGE", arm64.IDAA64ISAR0EL1, "TLB", 2, kernel.GatesTranslation, "FGT", false},
 	{"FEAT_PAN2", arm64.IDAA64MMFR1EL1, "PAN", 2, kernel.GatesTranslation, "FGT", false},
 	{"FEAT_DPB2", arm64.IDAA64ISAR1EL1, "DPB", 2, kernel.GatesOperations, "FGT", false},
@@ -70,7 +71,8 @@ func (m *VM) gated(feature string) (off, known bool) {
 		known = true
 		here := g.control == "" ||
 			g.control == "FGT" && cpu.field(arm64.IDAA64MMFR0EL1, "FGT") != 0 ||
-			g.control == "HCX" && cpu.field(arm64.IDAA64MMFR1EL1, "HCX") != 0
+			g.control == "HCX" && cpu.field(arm64.IDAA64MMFR1EL1, "HCX") != 0 ||
+			g.control == "EVT" && cpu.field(arm64.IDAA64MMFR2EL1, "EVT") >= 2 // HCR_EL2.TTLBOS
 		if here && (g.always || m.host.profile.Does(g.by)) && arm64.Registers[g.place].Field(g.field).Get(m.values[g.place]) < g.least {
 			return true, true
 		}
