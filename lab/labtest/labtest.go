@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/guise-project/guise/internal/testenv"
 	"github.com/guise-project/guise/lab"
@@ -39,6 +40,10 @@ func Run(t testing.TB, h lab.Host, job lab.Job) lab.Result {
 	return result
 }
 
+// packageLimit is enough for a package's tests with nested virtualisation, which
+// QEMU emulates slowly, on a machine that has other work.
+const packageLimit = 10 * time.Minute
+
 // RunPackage runs the tests of the calling package inside a host: the test
 // binary with the given arguments, as -test.run=TestLive. The files a test
 // reads from testdata go with it. Failures there are failures here, and what
@@ -51,6 +56,7 @@ func RunPackage(t testing.TB, h lab.Host, arguments ...string) lab.Result {
 		t.Fatal(err)
 	}
 	h.Fresh = true
+	h.Limit = max(h.Limit, packageLimit)
 	result := Run(t, h, lab.Job{
 		Program: Binary(t, h.Arch),
 		Args:    append([]string{"-test.v"}, arguments...),
