@@ -89,10 +89,14 @@ func (m *VM) execute(op *probe.Op) Answer {
 	}
 	cpuHas := feature.Present.Holds(&m.host.machine.CPUs[0].Registers)
 	if !cpuHas {
-		switch row.Sign {
-		case probe.Undefined:
+		switch {
+		case op.Name == "FEAT_SSBS2" && m.host.machine.CPUs[0].field(arm64.IDAA64PFR1EL1, "SSBS") != 0:
+			// The architecture has the instruction UNDEFINED; QEMU runs it on
+			// CPUs that say so (cortex-a55, cortex-a76).
+			return NotModelled
+		case row.Sign == probe.Undefined:
 			return Undefined // by the CPU
-		case probe.Nothing:
+		case row.Sign == probe.Nothing:
 			return Value
 		}
 		return NotModelled
