@@ -69,7 +69,7 @@ func TestEveryRuleIsBroken(t *testing.T) {
 		{"generated files say so", "isa/a_gen.go", "package isa", `isa/a_gen.go: want "Code generated ... DO NOT EDIT." in the first line and _gen.go at the end of the name, both or neither`},
 		{"nothing names a machine or a registry", "a.md", "see " + home, `a.md:1: "/` + `home/ada/": names a home or work directory`},
 		{"nothing names a machine or a registry", ".ci/run", "\ncurl https://" + registry + "/", `.ci/run:2: "` + registry + `": names a package registry`},
-		{"nothing names a machine or a registry", "a.md", "the rootfs/work/ of a guest", ""},
+		{"nothing names a machine or a registry", "a.md", "the rootfs" + "/work" + "/ of a guest", ""},
 		{"links lead somewhere", "docs/a.md", "[one](a.md#place) [two](https://example.org) and\n[three](../docs), [four](../NOTICE)", "docs/a.md:2: links to NOTICE, which is not there"},
 	} {
 		t.Run(test.rule+"/"+test.path, func(t *testing.T) {
