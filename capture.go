@@ -49,6 +49,10 @@ type HostFacts struct {
 	PageSize int       // bytes
 	CPUs     []HostCPU // one entry for each kind of core
 	Emulator string    // what emulates the CPU, "" on hardware
+	// Capabilities is what KVM_CHECK_EXTENSION answers on the host for each
+	// KVM_CAP_* that was asked for, 0 included; nil where none was. What is
+	// not named is not known. A setup says which of them a VM is given.
+	Capabilities map[string]int
 }
 
 // HostCPU is one kind of core of a host.

@@ -18,6 +18,9 @@ func (c *Capture) appendView(data []byte) []byte {
 	for _, cpu := range c.Host.CPUs {
 		data = appendNumbers(data, cpu.MIDR, cpu.REVIDR, uint64(cpu.Count))
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Host.Capabilities)) {
+		data = appendNumbers(appendText(data, name), uint64(c.Host.Capabilities[name]))
+	}
 	if c.Complete {
 		data = append(data, 1)
 	}

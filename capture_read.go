@@ -3,6 +3,7 @@ package guise
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/guise-project/guise/isa"
@@ -95,9 +96,27 @@ func (r *documentReader) hostFacts(h *HostFacts) {
 			h.Emulator = string(r.text("emulator"))
 		case "cpus":
 			r.list("cpus", func() { h.CPUs = append(h.CPUs, r.hostCPU()) })
+		case "capabilities":
+			r.capabilityValues(h)
 		default:
 			r.unknownKey(key, "host")
 		}
+	})
+}
+
+// maxCapability bounds what KVM_CHECK_EXTENSION answers: sizes of blocks are
+// the largest, as bits.
+const maxCapability = 1 << 48
+
+func (r *documentReader) capabilityValues(h *HostFacts) {
+	h.Capabilities = map[string]int{}
+	r.object("capabilities", func(key []byte) {
+		name := string(key)
+		if !strings.HasPrefix(name, "KVM_CAP_") {
+			r.unknownKey(key, "capabilities")
+			return
+		}
+		h.Capabilities[name] = r.integer(name, maxCapability)
 	})
 }
 

@@ -55,6 +55,13 @@ func (h *HostFacts) members() members {
 	if cpus != nil {
 		m["cpus"] = cpus
 	}
+	if len(h.Capabilities) > 0 {
+		capabilities := members{}
+		for name, value := range h.Capabilities {
+			capabilities[name] = value
+		}
+		m["capabilities"] = capabilities
+	}
 	return m
 }
 

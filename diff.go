@@ -2,6 +2,8 @@ package guise
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
@@ -35,10 +37,19 @@ type DiffResult struct {
 	// list is not known.
 	OnlyA, OnlyB []arm64.ID
 	ListsKnown   bool
+	// Capabilities are the KVM capabilities that the hosts answer differently,
+	// by name: what a VMM can do with them, not what a guest sees.
+	Capabilities []CapabilityDifference
 	// AToB and BToA say whether a VM that uses everything one host offers could
 	// move to the other.
 	AToB, BToA HostVerdict
 	NotKnown   []string
+}
+
+// CapabilityDifference is a capability that two hosts answer differently.
+type CapabilityDifference struct {
+	Name string
+	A, B int // what KVM_CHECK_EXTENSION returns
 }
 
 // Same reports whether the hosts show a guest the same.
@@ -60,6 +71,7 @@ func Diff(a, b *Capture) (*DiffResult, error) {
 			result.compare(place, from, to)
 		}
 	}
+	result.compareCapabilities(a.Host.Capabilities, b.Host.Capabilities)
 	result.compareSetup(&from.setup.Setup, &to.setup.Setup)
 	if from.setup.Listed != nil && to.setup.Listed != nil {
 		result.ListsKnown = true
@@ -137,6 +149,16 @@ func (d *DiffResult) compare(place int, a, b *stance) {
 		d.Differences = append(d.Differences, Difference{
 			Register: register.Name, A: registerText(place, va&rest), B: registerText(place, vb&rest), Who: "nobody", Means: "bits outside the fields that have sets",
 		})
+	}
+}
+
+// compareCapabilities adds the capabilities that both hosts were asked for and
+// answered differently.
+func (d *DiffResult) compareCapabilities(a, b map[string]int) {
+	for _, name := range slices.Sorted(maps.Keys(a)) {
+		if value, asked := b[name]; asked && value != a[name] {
+			d.Capabilities = append(d.Capabilities, CapabilityDifference{name, a[name], value})
+		}
 	}
 }
 

@@ -41,6 +41,13 @@ func Capture(ctx context.Context, host Host, options CaptureOptions) (*guise.Cap
 		}
 		capture.Host = facts
 	}
+	if checker, ok := host.(CapabilityChecker); ok {
+		values, err := capabilityValues(checker)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", host, err)
+		}
+		capture.Host.Capabilities = values
+	}
 	setups := options.Setups
 	if setups == nil {
 		capture.Complete = true
@@ -321,6 +328,23 @@ func acceptedSetups(ctx context.Context, host Host) ([]guise.Setup, error) {
 		}
 	}
 	return setups, nil
+}
+
+// capabilityValues asks a host for every capability of the table. What can only
+// be asked of a VM (KVM_CAP_MSI_DEVID: EINVAL) stays out.
+func capabilityValues(checker CapabilityChecker) (map[string]int, error) {
+	values := map[string]int{}
+	for _, row := range kvmabi.Capabilities {
+		value, err := checker.CheckCapability(uint32(row.Capability))
+		if errors.Is(err, syscall.EINVAL) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		values[row.Name] = value
+	}
+	return values, nil
 }
 
 // acceptedCapabilities finds which of the capabilities that let a VMM change

@@ -64,6 +64,9 @@ func (c *diffCommand) print(s *session, a, b string, diff *guise.DiffResult) {
 	}
 	c.printLists(s, a, diff.OnlyA)
 	c.printLists(s, b, diff.OnlyB)
+	if len(diff.Capabilities) > 0 {
+		c.printCapabilities(s, short[a], short[b], diff.Capabilities)
+	}
 	for _, move := range []struct {
 		from, to string
 		verdict  *guise.HostVerdict
@@ -106,6 +109,24 @@ func (c *diffCommand) printLists(s *session, host string, ids []arm64.ID) {
 	fmt.Fprintf(s.stdout, "only %s lists %s: %s\n", host, count(len(names), "register"), elide(names, most))
 }
 
+func (c *diffCommand) printCapabilities(s *session, a, b string, capabilities []guise.CapabilityDifference) {
+	var answers []string
+	for _, d := range capabilities {
+		answers = append(answers, fmt.Sprintf("%s %d/%d", d.Name, d.A, d.B))
+	}
+	most := 4
+	if c.Verbose {
+		most = len(answers)
+	}
+	fmt.Fprintf(s.stdout, "%s and %s answer KVM_CHECK_EXTENSION differently for %d: %s\n", a, b, len(answers), elide(answers, most))
+}
+
+type capabilityJSON struct {
+	Name string `json:"name"`
+	A    int    `json:"a"`
+	B    int    `json:"b"`
+}
+
 type differenceJSON struct {
 	Register string `json:"register"`
 	Field    string `json:"field,omitzero"`
@@ -122,16 +143,21 @@ type diffAnswer struct {
 	Differences []differenceJSON `json:"differences"`
 	OnlyA       []string         `json:"listedOnlyByA"`
 	OnlyB       []string         `json:"listedOnlyByB"`
-	AToB        hostVerdictJSON  `json:"aToB"`
-	BToA        hostVerdictJSON  `json:"bToA"`
-	NotKnown    []string         `json:"notKnown"`
+	// Capabilities is empty where one of the hosts was not asked.
+	Capabilities []capabilityJSON `json:"capabilities"`
+	AToB         hostVerdictJSON  `json:"aToB"`
+	BToA         hostVerdictJSON  `json:"bToA"`
+	NotKnown     []string         `json:"notKnown"`
 }
 
 func diffJSON(d *guise.DiffResult) diffAnswer {
 	answer := diffAnswer{
 		Same: d.Same(), Setup: d.Setup, OnlyA: idTexts(d.OnlyA), OnlyB: idTexts(d.OnlyB), NotKnown: d.NotKnown,
 		AToB: verdictsJSON([]guise.HostVerdict{d.AToB})[0], BToA: verdictsJSON([]guise.HostVerdict{d.BToA})[0],
-		Differences: []differenceJSON{},
+		Differences: []differenceJSON{}, Capabilities: []capabilityJSON{},
+	}
+	for _, capability := range d.Capabilities {
+		answer.Capabilities = append(answer.Capabilities, capabilityJSON(capability))
 	}
 	for _, difference := range d.Differences {
 		answer.Differences = append(answer.Differences, differenceJSON(difference))

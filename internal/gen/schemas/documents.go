@@ -58,6 +58,7 @@ func host() object {
 			"revidr": hex64,
 			"count":  described(integer(0, 1<<16), "how many CPUs are of this kind; 0 where that is not known"),
 		})), "one entry for each kind of core"),
+		"capabilities": described(withPattern(closed(object{}), "KVM_CAP_.*", integer(0, 1<<48)), "what KVM_CHECK_EXTENSION answers for each capability that was asked for; what is not named is not known"),
 	}), "what is true of the host whatever the setup")
 }
 

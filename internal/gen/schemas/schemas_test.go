@@ -113,7 +113,8 @@ func fullCapture(t *testing.T) *guise.Capture {
 	capture.Captured = guise.Occasion{At: "2026-11-21T00:00:00Z", By: "guise test", Source: "a test"}
 	capture.Host = guise.HostFacts{
 		Kernel: "6.18.30", Mode: "vhe", PageSize: 4096, Emulator: "QEMU",
-		CPUs: []guise.HostCPU{{MIDR: 0x411fd401, REVIDR: 1, Count: 64}},
+		CPUs:         []guise.HostCPU{{MIDR: 0x411fd401, REVIDR: 1, Count: 64}},
+		Capabilities: map[string]int{"KVM_CAP_ARM_SVE": 1, "KVM_CAP_ARM_MTE": 0},
 	}
 	first := &capture.Setups[0]
 	for place := range arm64.Registers {
