@@ -35,27 +35,30 @@ func systemOperand(e arm64.Encoding) uint32 {
 
 // load returns the instructions that load a 64-bit constant: MOVZ, then MOVK
 // for each further 16 bits that are not 0.
-func load(rd uint32, value uint64) []uint32 {
-	var words []uint32
+func load(rd uint32, value uint64) []uint32 { return appendLoad(nil, rd, value) }
+
+func appendLoad(words []uint32, rd uint32, value uint64) []uint32 {
+	first := true
 	for shift := uint32(0); shift < 4; shift++ {
 		part := uint32(value >> (16 * shift) & 0xffff)
 		if part == 0 && (value != 0 || shift > 0) {
 			continue
 		}
 		opcode := uint32(0xf2800000) // MOVK
-		if len(words) == 0 {
+		if first {
 			opcode = 0xd2800000 // MOVZ
 		}
+		first = false
 		words = append(words, opcode|shift<<21|part<<5|rd)
 	}
 	return words
 }
 
-// loadAddress returns the two instructions that load a 32-bit address: always
-// two, so that the length of code does not depend on where things lie.
-func loadAddress(rd uint32, address uint64) []uint32 {
-	low, high := uint32(address&0xffff), uint32(address>>16&0xffff)
-	return []uint32{0xd2800000 | low<<5 | rd, 0xf2a00000 | high<<5 | rd}
+// movz and movk load the low and the next 16 bits of an address.
+func movz(rd uint32, address uint64) uint32 { return 0xd2800000 | uint32(address&0xffff)<<5 | rd }
+
+func movk(rd uint32, address uint64) uint32 {
+	return 0xf2a00000 | uint32(address>>16&0xffff)<<5 | rd
 }
 
 // store is STR Xt, [Xn, #offset]; offset is a multiple of 8 up to 32760.
@@ -107,50 +110,76 @@ type code struct {
 	words []uint32
 	// fixups are instructions whose target was not known when they were added.
 	fixups []fixup
-	labels map[string]uint64
+	labels []uint64 // addresses; 0 for those not placed yet
+	// records are pairs of instructions that load the address of a record.
+	records []recordReference
 }
+
+// label stands for the address of an instruction, before it is known.
+type label int
 
 type fixup struct {
 	position int
-	label    string
+	label    label
 	encode   func(distance int64) uint32
 	reach    int64 // the distance must be less, either way
 }
 
-func newCode(start uint64) *code { return &code{start: start, labels: map[string]uint64{}} }
+type recordReference struct{ position, record int }
+
+func newCode(start uint64) *code { return &code{start: start} }
 
 // here is the address of the next instruction.
 func (c *code) here() uint64 { return c.start + uint64(len(c.words))*instructionLen }
 
 func (c *code) add(words ...uint32) { c.words = append(c.words, words...) }
 
+// load adds the instructions that load a constant.
+func (c *code) load(rd uint32, value uint64) { c.words = appendLoad(c.words, rd, value) }
+
 // set loads a constant and writes it to a system register, through x1.
 func (c *code) set(e arm64.Encoding, value uint64) {
-	c.add(load(1, value)...)
+	c.load(1, value)
 	c.add(msr(e, 1))
 }
 
-// label names the next instruction's address.
-func (c *code) label(name string) { c.labels[name] = c.here() }
+func (c *code) newLabel() label {
+	c.labels = append(c.labels, 0)
+	return label(len(c.labels) - 1)
+}
+
+// place gives a label the next instruction's address.
+func (c *code) place(l label) { c.labels[l] = c.here() }
 
 // toward adds an instruction that refers to a label.
-func (c *code) toward(label string, reach int64, encode func(distance int64) uint32) {
-	c.fixups = append(c.fixups, fixup{len(c.words), label, encode, reach})
+func (c *code) toward(l label, reach int64, encode func(distance int64) uint32) {
+	c.fixups = append(c.fixups, fixup{len(c.words), l, encode, reach})
 	c.add(0)
 }
 
-// finish resolves the labels.
-func (c *code) finish() error {
+// point adds the two instructions that load the address of a record into
+// recordRegister. Where the records lie is known when the code is complete.
+func (c *code) point(record int) {
+	c.records = append(c.records, recordReference{len(c.words), record})
+	c.add(0, 0)
+}
+
+// finish resolves labels and the addresses of records.
+func (c *code) finish(record func(i int) uint64) error {
 	for _, f := range c.fixups {
-		target, ok := c.labels[f.label]
-		if !ok {
-			return fmt.Errorf("probe image: no label %q", f.label)
+		target, at := c.labels[f.label], c.start+uint64(f.position)*instructionLen
+		if target == 0 {
+			return fmt.Errorf("probe image: the instruction at %#x refers to a label that was not placed", at)
 		}
-		distance := int64(target) - int64(c.start) - int64(f.position)*instructionLen
+		distance := int64(target) - int64(at)
 		if distance >= f.reach || distance <= -f.reach {
-			return fmt.Errorf("probe image: label %q is %d bytes away; the instruction reaches %d", f.label, distance, f.reach)
+			return fmt.Errorf("probe image: the instruction at %#x refers to one %d bytes away; it reaches %d", at, distance, f.reach)
 		}
 		c.words[f.position] = f.encode(distance)
+	}
+	for _, r := range c.records {
+		address := record(r.record)
+		c.words[r.position], c.words[r.position+1] = movz(recordRegister, address), movk(recordRegister, address)
 	}
 	return nil
 }

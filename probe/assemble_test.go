@@ -75,8 +75,8 @@ var assembled = []struct {
 	{load(5, 0x1234)[0], "movz x5, #0x1234"},
 	{load(5, 0x1234_0000)[0], "movz x5, #0x1234, lsl #16"},
 	{load(5, 0x1_0000_0000_0001)[1], "movk x5, #1, lsl #48"},
-	{loadAddress(28, 0x4020_0000)[0], "movz x28, #0"},
-	{loadAddress(28, 0x4020_0000)[1], "movk x28, #0x4020, lsl #16"},
+	{movz(28, 0x4020_0000), "movz x28, #0"},
+	{movk(28, 0x4020_0000), "movk x28, #0x4020, lsl #16"},
 	{store(0, 28, 32), "str x0, [x28, #32]"},
 	{store(3, 1, 32760), "str x3, [x1, #32760]"},
 	{orr(24, 23, 22), "orr x24, x23, x22"},
@@ -183,16 +183,18 @@ func TestAssembleAgainstDisassembler(t *testing.T) {
 }
 
 func TestLabels(t *testing.T) {
+	records := func(i int) uint64 { return 0x4021_0000 + uint64(i) }
 	c := newCode(0x1000)
-	c.toward("nowhere", reachBranch, branch)
-	if err := c.finish(); err == nil || !strings.Contains(err.Error(), "nowhere") {
+	c.toward(c.newLabel(), reachBranch, branch)
+	if err := c.finish(records); err == nil || !strings.Contains(err.Error(), "not placed") {
 		t.Errorf("a missing label: %v", err)
 	}
 	c = newCode(0x1000)
-	c.toward("far", reachTestBit, func(d int64) uint32 { return branchIfBit(0, 0, d) })
+	far := c.newLabel()
+	c.toward(far, reachTestBit, func(d int64) uint32 { return branchIfBit(0, 0, d) })
 	c.add(make([]uint32, reachTestBit/instructionLen)...)
-	c.label("far")
-	if err := c.finish(); err == nil || !strings.Contains(err.Error(), "reaches") {
+	c.place(far)
+	if err := c.finish(records); err == nil || !strings.Contains(err.Error(), "reaches") {
 		t.Errorf("a label out of reach: %v", err)
 	}
 }

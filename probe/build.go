@@ -38,12 +38,7 @@ func (p *Program) Build(layout Layout) (*Image, error) {
 	recordsSize := uint64(len(p.Ops)+2) * recordSize
 
 	image := &Image{Base: base, Entry: base + entryOffset, Channel: layout.Channel, program: p}
-	// The code's length does not depend on where the records lie: the first
-	// pass finds it, the second has the addresses.
-	c, err := image.assemble()
-	if err != nil {
-		return nil, err
-	}
+	c, fatal := image.assemble()
 	end := roundUp(c.here(), pageSize)
 	switch layout.Channel {
 	case Memory:
@@ -61,95 +56,108 @@ func (p *Program) Build(layout Layout) (*Image, error) {
 	if base+image.MemorySize > memoryEnd {
 		return nil, fmt.Errorf("program %s: the image needs %#x bytes from %#x; memory ends at %#x", p.Name, image.MemorySize, base, uint64(memoryEnd))
 	}
-	if c, err = image.assemble(); err != nil {
+	if err := c.finish(image.record); err != nil {
 		return nil, err
 	}
-	image.Bytes = image.lay(c)
+	image.Bytes = image.lay(c, c.labels[fatal])
 	return image, nil
 }
 
 func roundUp(value, unit uint64) uint64 { return (value + unit - 1) / unit * unit }
 
-// assemble makes the code for the present address of the records.
-func (m *Image) assemble() (*code, error) {
-	c := newCode(m.Entry)
-	startup(c, m.Base+tableOffset, m.Base+vectorsOffset, m.Base+vectorsEL2Offset,
-		m.record(-1), m.record(len(m.program.Ops)))
-	m.code = make([]uint64, len(m.program.Ops))
+// operationWords is about how many instructions an operation takes.
+const operationWords = 16
+
+// assemble makes the code but for what refers to labels and records, and the
+// label of where to go from an exception in the exception handler.
+func (m *Image) assemble() (c *code, fatal label) {
+	c = newCode(m.Entry)
+	operations := len(m.program.Ops)
+	c.words = make([]uint32, 0, operations*operationWords)
+	c.fixups, c.labels, c.records = make([]fixup, 0, 2*operations), make([]uint64, 0, 2*operations), make([]recordReference, 0, 2*operations)
+	fatal, ring, rest := c.newLabel(), c.newLabel(), c.newLabel()
+	startup(c, m.Base+tableOffset, m.Base+vectorsOffset, m.Base+vectorsEL2Offset, imageRecord, operations)
+	m.code = make([]uint64, operations)
 	for i := range m.program.Ops {
 		m.operation(c, i)
 	}
-	c.label("done")
-	c.add(load(0, doorbellDone)...)
-	c.toward("ring", reachBranch, branch)
-	c.label("fatal")
-	c.add(load(0, doorbellFatal)...)
-	c.label("ring")
-	c.add(load(1, Doorbell)...)
+	c.load(0, doorbellDone)
+	c.toward(ring, reachBranch, branch)
+	c.place(fatal)
+	c.load(0, doorbellFatal)
+	c.place(ring)
+	c.load(1, Doorbell)
 	c.add(wordDSBSY, store(0, 1, 0))
-	c.label("rest")
+	c.place(rest)
 	c.add(wordWFI)
-	c.toward("rest", reachBranch, branch)
-	return c, c.finish()
+	c.toward(rest, reachBranch, branch)
+	return c, fatal
 }
 
-// record returns the address of operation i's record; -1 is the image's own,
-// len(Ops) the one nobody reads.
+// imageRecord is the record of the image itself.
+const imageRecord = -1
+
+// record returns the address of operation i's record; len(Ops) is the one that
+// nobody reads.
 func (m *Image) record(i int) uint64 { return m.records + uint64(i+1)*recordSize }
 
 // operation adds operation i: point to its record and to where to go on, load
 // its arguments, run it, store what it gave, mark it completed.
 func (m *Image) operation(c *code, i int) {
 	op := &m.program.Ops[i]
-	after, undone := fmt.Sprintf("after %d", i), fmt.Sprintf("undone %d", i)
-	c.tolerate(after, m.record(i))
+	after := c.newLabel()
+	c.tolerate(after, i)
 	switch op.Kind {
 	case MRS:
 		m.code[i] = c.here()
 		c.add(mrs(0, op.Register))
 	case MSR:
-		c.add(load(0, op.Value)...)
+		c.load(0, op.Value)
 		m.code[i] = c.here()
 		c.add(msr(op.Register, 0), wordISB)
 	case HVC, SMC:
 		loadArguments(c, op)
 		m.code[i] = c.here()
-		c.add(map[Kind]uint32{HVC: wordHVC, SMC: wordSMC}[op.Kind])
+		if op.Kind == HVC {
+			c.add(wordHVC)
+		} else {
+			c.add(wordSMC)
+		}
 	case Execute:
 		loadArguments(c, op)
-		c.add(load(9, m.Base+scratchOffset)...)
-		c.add(load(10, m.Base+scratchOffset+guardedAlias)...)
-		c.add(load(11, guardedAlias)...)
+		c.load(9, m.Base+scratchOffset)
+		c.load(10, m.Base+scratchOffset+guardedAlias)
+		c.load(11, guardedAlias)
 		m.code[i] = c.here()
 		c.add(op.Words...)
 	}
 	for v := range op.results() {
 		c.add(store(uint32(v), recordRegister, recordValues+uint64(v)*8))
 	}
-	c.add(load(0, recordCompleted)...)
+	c.load(0, recordCompleted)
 	c.add(store(0, recordRegister, recordStatus))
-	c.label(after)
+	c.place(after)
 	if len(op.Undo) == 0 {
 		return
 	}
-	c.tolerate(undone, m.record(len(m.program.Ops)))
+	undone := c.newLabel()
+	c.tolerate(undone, len(m.program.Ops))
 	c.add(op.Undo...)
-	c.label(undone)
+	c.place(undone)
 }
 
 func loadArguments(c *code, op *Op) {
 	for i, argument := range op.Args {
-		c.add(load(uint32(i), argument)...)
+		c.load(uint32(i), argument)
 	}
 }
 
 // lay puts the parts of the image together.
-func (m *Image) lay(c *code) []byte {
+func (m *Image) lay(c *code, fatal uint64) []byte {
 	image := make([]byte, c.here()-m.Base)
 	for i, entry := range translationTable() {
 		binary.LittleEndian.PutUint64(image[tableOffset+8*i:], entry)
 	}
-	fatal := c.labels["fatal"]
 	own := newCode(m.Base + vectorsOffset)
 	vectorTable(own, handlerRegisters{regESR, regELR, regFAR, regSPSR}, recordException, fatal)
 	el2 := newCode(m.Base + vectorsEL2Offset)

@@ -1,8 +1,6 @@
 package probe
 
 import (
-	"fmt"
-
 	"github.com/guise-project/guise/isa/arm64"
 )
 
@@ -171,16 +169,17 @@ const (
 // table, vectors and vectorsEL2 are addresses; header is the image's own
 // record, which tells the exception level and what SCTLR_EL1 and CPACR_EL1
 // read back; spare is the record nobody reads.
-func startup(c *code, table, vectors, vectorsEL2, header, spare uint64) {
+func startup(c *code, table, vectors, vectorsEL2 uint64, header, spare int) {
+	controls := c.newLabel()
 	c.add(wordMaskDAIF, wordSelectSPx, mrs(0, regCurrentEL), compare(0, 2<<2))
-	c.toward("controls", reachConditional, func(d int64) uint32 { return branchIf(conditionNE, d) })
-	startupEL2(c, vectorsEL2)
+	c.toward(controls, reachConditional, func(d int64) uint32 { return branchIf(conditionNE, d) })
+	startupEL2(c, vectorsEL2, controls)
 
-	c.label("controls")
+	c.place(controls)
 	c.add(mrs(0, regCurrentEL))
-	c.add(load(pstateRegister, pstateMasked)...)
+	c.load(pstateRegister, pstateMasked)
 	c.add(orr(pstateRegister, pstateRegister, 0))
-	c.add(load(nestingRegister, 0)...)
+	c.load(nestingRegister, 0)
 	c.set(regVBAR, vectors)
 	c.set(regMAIR, mair)
 	c.set(regTCR, tcr)
@@ -190,17 +189,17 @@ func startup(c *code, table, vectors, vectorsEL2, header, spare uint64) {
 	c.set(regSCTLR, sctlr)
 	c.add(wordISB)
 
-	for i, control := range ownControls {
-		label := fmt.Sprintf("control %d", i)
-		c.tolerate(label, spare)
+	for _, control := range ownControls {
+		after := c.newLabel()
+		c.tolerate(after, spare)
 		c.set(control.register, control.value)
 		c.add(wordISB)
-		c.label(label)
+		c.place(after)
 	}
 
-	c.add(loadAddress(recordRegister, header)...)
+	c.point(header)
 	c.add(mrs(1, regSCTLR), mrs(2, regCPACR))
-	c.add(load(3, recordCompleted)...)
+	c.load(3, recordCompleted)
 	c.add(store(0, recordRegister, recordValues), store(1, recordRegister, recordValues+8),
 		store(2, recordRegister, recordValues+16), store(3, recordRegister, recordStatus))
 }
@@ -209,10 +208,10 @@ func startup(c *code, table, vectors, vectorsEL2, header, spare uint64) {
 // EL2&0 regime can be had (E2H; KVM makes it RES1 unless
 // KVM_ARM_VCPU_HAS_EL2_E2H0 was asked for), and goes to EL1 under an EL2 that
 // traps nothing where it cannot.
-func startupEL2(c *code, vectorsEL2 uint64) {
+func startupEL2(c *code, vectorsEL2 uint64, controls label) {
 	c.set(regHCR, hcrRW|hcrNoTraps|hcrE2H|hcrTGE)
 	c.add(wordISB, mrs(1, regHCR))
-	c.toward("controls", reachTestBit, func(d int64) uint32 { return branchIfBit(1, e2hBit, d) })
+	c.toward(controls, reachTestBit, func(d int64) uint32 { return branchIfBit(1, e2hBit, d) })
 
 	c.set(regHCR, hcrRW|hcrNoTraps)
 	c.set(regVBAREL2, vectorsEL2)
@@ -234,15 +233,15 @@ func startupEL2(c *code, vectorsEL2 uint64) {
 	}
 	c.set(regSCTLR, sctlrMMUOff) // UNKNOWN out of reset
 	c.set(regSPSREL2, spsrEL1h)
-	c.toward("controls", reachADR, func(d int64) uint32 { return adr(1, d) })
+	c.toward(controls, reachADR, func(d int64) uint32 { return adr(1, d) })
 	c.add(msr(regELREL2, 1), wordISB, wordERET)
 }
 
 // tolerate points the exception handler to a record and to the label to go on
 // at.
-func (c *code) tolerate(label string, record uint64) {
-	c.add(loadAddress(recordRegister, record)...)
-	c.toward(label, reachADR, func(d int64) uint32 { return adr(resumeRegister, d) })
+func (c *code) tolerate(l label, record int) {
+	c.point(record)
+	c.toward(l, reachADR, func(d int64) uint32 { return adr(resumeRegister, d) })
 }
 
 // handlerRegisters are the registers through which an exception handler works.
@@ -257,15 +256,15 @@ func vectorTable(c *code, regs handlerRegisters, status, fatal uint64) {
 	for vector := range uint64(16) {
 		start := len(c.words)
 		c.add(branchIfNotZero(nestingRegister, int64(fatal)-int64(c.here())))
-		c.add(load(nestingRegister, 1)...)
+		c.load(nestingRegister, 1)
 		c.add(mrs(scratchRegister, regs.elr), store(scratchRegister, recordRegister, recordReturn))
 		c.add(mrs(scratchRegister, regs.esr), extract(secondRegister, scratchRegister, syndromeClass+3, 3))
 		c.add(compare(secondRegister, classInstruction>>3), branchIf(conditionNE, 3*instructionLen))
 		c.add(mrs(secondRegister, regs.far), store(secondRegister, recordRegister, recordFault))
-		c.add(load(secondRegister, status|vector<<recordVectorShift)...)
+		c.load(secondRegister, status|vector<<recordVectorShift)
 		c.add(orr(scratchRegister, scratchRegister, secondRegister), store(scratchRegister, recordRegister, recordStatus))
 		c.add(msr(regs.elr, resumeRegister), msr(regs.spsr, pstateRegister))
-		c.add(load(nestingRegister, 0)...)
+		c.load(nestingRegister, 0)
 		c.add(wordERET)
 		for len(c.words)-start < vectorWords {
 			c.add(wordNOP)
