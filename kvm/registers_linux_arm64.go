@@ -144,6 +144,31 @@ func (m *machine) Reinit(index int, features []guise.Feature) error {
 	return nil
 }
 
+// rewind puts a vCPU into its reset state, with a further KVM_ARM_VCPU_INIT.
+// That takes back what userspace or a guest wrote to the vCPU's own registers of
+// the guest's view, too: MPIDR_EL1 up to Linux 6.1, CSSELR_EL1 on every version.
+// Nobody asked for that: these are put back.
+func (m *machine) rewind(index int) error {
+	kept := [...]arm64.ID{arm64.ID(arm64.Registers[arm64.MPIDREL1].ID), arm64.ID(arm64.Registers[arm64.CSSELREL1].ID)}
+	var values [len(kept)]uint64
+	for i, id := range kept {
+		var err error
+		if values[i], err = m.Get(index, id); err != nil {
+			return err
+		}
+	}
+	v := m.vcpus[index]
+	if _, errno := callWith(m.host, v.fd, kvmabi.VCPUInit, &v.init); errno != 0 {
+		return m.refused(kvmabi.VCPUInit, fmt.Sprintf("vCPU %d again", index), errno, false, "")
+	}
+	for i, id := range kept {
+		if err := m.Set(index, id, values[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // MaskRanges returns the bitmap of ranges KVM_ARM_GET_REG_WRITABLE_MASKS knows.
 func (m *machine) MaskRanges() (uint64, error) {
 	value, err := m.CheckCapability(uint32(kvmabi.CapSupportedMaskRanges))

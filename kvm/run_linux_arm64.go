@@ -97,10 +97,9 @@ func (m *machine) Run(ctx context.Context, index int, program *probe.Program) (*
 		return nil, err
 	}
 	if v.ran {
-		// An image starts from the reset state; a second KVM_ARM_VCPU_INIT
-		// gives it and leaves ID registers alone.
-		if _, errno := callWith(m.host, v.fd, kvmabi.VCPUInit, &v.init); errno != 0 {
-			return nil, m.refused(kvmabi.VCPUInit, fmt.Sprintf("vCPU %d again", index), errno, false, "")
+		// An image starts from the reset state.
+		if err := m.rewind(index); err != nil {
+			return nil, err
 		}
 	}
 	if err := m.prepare(index); err != nil {
