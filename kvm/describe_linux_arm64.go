@@ -77,24 +77,16 @@ func modeOfLog(log string) string {
 // kernelLog reads what is in the kernel's log now, or nothing where the user
 // may not.
 func kernelLog() string {
-	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	size, err := unix.Klogctl(unix.SYSLOG_ACTION_SIZE_BUFFER, nil)
 	if err != nil {
 		return ""
 	}
-	defer unix.Close(fd)
-	var log strings.Builder
-	record := make([]byte, 8192)
-	for {
-		n, err := unix.Read(fd, record)
-		if err == unix.EPIPE || err == unix.EINTR {
-			continue // a record was overwritten before it was read
-		}
-		if err != nil || n <= 0 {
-			return log.String()
-		}
-		log.Write(record[:n])
-		log.WriteByte('\n')
+	log := make([]byte, size)
+	n, err := unix.Klogctl(unix.SYSLOG_ACTION_READ_ALL, log)
+	if err != nil {
+		return ""
 	}
+	return string(log[:n])
 }
 
 // Cores groups the machine's CPUs by their identification registers. CPUs that
