@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/guise-project/guise/lab/internal/lockfile"
@@ -96,25 +97,41 @@ func (f *fetcher) kernel(ctx context.Context, version string) (Kernel, error) {
 		return Kernel{}, err
 	}
 	var failures []error
-	for _, c := range candidates {
-		if ok && have.Packages[0].Name == c.name && have.Packages[0].Version == c.version && f.check(have) == nil {
-			return have, nil // the newest is the one that is here
+	// A suite may have the image of a kernel and no longer its modules. KVM/arm64
+	// is built in, so that such a kernel is better than none.
+	for _, modules := range []bool{true, false} {
+		for _, c := range candidates {
+			if ok && have.Packages[0].Name == c.name && have.Packages[0].Version == c.version && f.check(have) == nil {
+				return have, nil // the newest is the one that is here
+			}
+			if !modules && c.modules() == "" {
+				continue
+			}
+			k, err := f.fetch(ctx, c, modules)
+			if err == nil {
+				return k, nil
+			}
+			if ctx.Err() != nil {
+				return Kernel{}, err
+			}
+			// Lists name packages that a mirror has already dropped.
+			f.request.Report(fmt.Sprintf("%s %s: passed over: %v", c.name, c.version, err))
+			failures = append(failures, err)
 		}
-		k, err := f.fetch(ctx, c)
-		if err == nil {
-			return k, nil
-		}
-		if ctx.Err() != nil {
-			return Kernel{}, err
-		}
-		// Lists name packages that a mirror has already dropped.
-		f.request.Report(fmt.Sprintf("%s %s: passed over: %v", c.name, c.version, err))
-		failures = append(failures, err)
 	}
 	if len(failures) == 0 {
 		return Kernel{}, errors.Join(fmt.Errorf("kernel %s: no suite of Debian has one for %s", version, f.request.Arch), f.listErr)
 	}
 	return Kernel{}, fmt.Errorf("kernel %s: none of the %d packages could be fetched: %w", version, len(candidates), errors.Join(failures...))
+}
+
+// modules is the package with the kernel's modules, "" where they are in the
+// package with the image.
+func (c candidate) modules() string {
+	if release, split := strings.CutPrefix(c.name, "linux-binary-"); split {
+		return "linux-modules-" + release
+	}
+	return ""
 }
 
 // check holds a kernel against the digest of its image.
@@ -152,16 +169,18 @@ func (f *fetcher) start(ctx context.Context) error {
 }
 
 // fetch downloads the packages of a kernel, unpacks them and notes it in the
-// manifest. It leaves either all of that or nothing.
-func (f *fetcher) fetch(ctx context.Context, c candidate) (Kernel, error) {
+// manifest. It leaves either all of that or nothing. A package of modules is
+// left out unless they are wanted.
+func (f *fetcher) fetch(ctx context.Context, c candidate, modules bool) (Kernel, error) {
 	temporary, err := os.MkdirTemp(f.request.Directory, "new-")
 	if err != nil {
 		return Kernel{}, err
 	}
 	defer os.RemoveAll(temporary)
 	packages := []candidate{c}
-	if release, split := strings.CutPrefix(c.name, "linux-binary-"); split {
-		packages = append(packages, candidate{"linux-modules-" + release, c.version, c.suite})
+	if name := c.modules(); name != "" && modules {
+		// First what may not be there.
+		packages = []candidate{{name, c.version, c.suite}, c}
 	}
 	k := Kernel{Arch: f.request.Arch, Version: c.upstream()}
 	root := filepath.Join(temporary, "root")
@@ -178,17 +197,17 @@ func (f *fetcher) fetch(ctx context.Context, c candidate) (Kernel, error) {
 		if _, err := runTool(ctx, nil, "dpkg-deb", "-x", path, root); err != nil {
 			return Kernel{}, err
 		}
-		k.Packages = append(k.Packages, Package{Name: p.name, Version: p.version, Suite: p.suite, SHA256: digest})
+		k.Packages = slices.Insert(k.Packages, 0, Package{Name: p.name, Version: p.version, Suite: p.suite, SHA256: digest})
 	}
-	image, modules, err := findImage(root)
+	image, tree, err := findImage(root)
 	if err != nil {
 		return Kernel{}, fmt.Errorf("%s %s: %w", c.name, c.version, err)
 	}
 	k.Release = strings.TrimPrefix(strings.TrimPrefix(c.name, "linux-binary-"), "linux-image-")
 	final := filepath.Join(k.Arch, k.Release)
 	k.Image = filepath.Join(final, image)
-	if modules != "" {
-		k.Modules = filepath.Join(final, modules)
+	if tree != "" {
+		k.Modules = filepath.Join(final, tree)
 	}
 	if k.ImageSHA256, err = Digest(filepath.Join(root, image)); err != nil {
 		return Kernel{}, err

@@ -47,6 +47,9 @@ func newArchive(t *testing.T, exist ...candidate) (directory string) {
 	listed := append([]candidate{{"linux-image-6.12.118+deb13-arm64", "6.12.118-1", "trixie-security"}}, exist...)
 	var names, madison strings.Builder
 	for _, p := range listed {
+		if strings.HasPrefix(p.name, "linux-modules-") {
+			continue // nobody asks for a list of those
+		}
 		fmt.Fprintln(&names, p.name)
 		fmt.Fprintf(&madison, "%s | %s | http://mirror/debian %s/main arm64 Packages\n", p.name, p.version, p.suite)
 	}
@@ -56,7 +59,7 @@ func newArchive(t *testing.T, exist ...candidate) (directory string) {
 	write(t, directory, "apt-cache", archiveClient, 0o755)
 	for _, p := range exist {
 		root := filepath.Join(t.TempDir(), "package")
-		release := strings.TrimPrefix(p.name, "linux-image-")
+		release := p.name[strings.IndexAny(p.name, "0123456789"):]
 		write(t, root, "DEBIAN/control", fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: arm64\nMaintainer: nobody\nDescription: none\n", p.name, p.version), 0o644)
 		write(t, root, "boot/vmlinuz-"+release, "the kernel "+p.version, 0o644)
 		write(t, root, "usr/lib/modules/"+release+"/kernel/kvm.ko", "a module", 0o644)
@@ -206,5 +209,32 @@ func TestFetchSaysWhatIsNotThere(t *testing.T) {
 	request.Versions = []string{"6.12"}
 	if _, err := Fetch(canceled, request); err == nil {
 		t.Error("fetched although nobody waits any more")
+	}
+}
+
+// TestFetchWithoutModules: the image of a kernel is there and its modules are
+// not. One that has both is better, even if it is older.
+func TestFetchWithoutModules(t *testing.T) {
+	modules := candidate{"linux-modules-6.19.8+deb13-arm64", "6.19.8-1", "sid"}
+	binaries := []candidate{{"linux-binary-6.19.8+deb13-arm64", "6.19.8-1", "sid"}, {"linux-binary-6.19.14+deb13-arm64", "6.19.14-1", "sid"}}
+	for _, want := range []struct {
+		exist    []candidate
+		release  string
+		packages int
+	}{
+		{binaries, "6.19.14+deb13-arm64", 1},
+		{append([]candidate{modules}, binaries...), "6.19.8+deb13-arm64", 2},
+	} {
+		newArchive(t, want.exist...)
+		kernels, err := Fetch(t.Context(), Request{
+			Directory: t.TempDir(), Arch: "arm64", Flavour: "arm64", Versions: []string{"6.19"}, Report: func(string) {},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := kernels[0]
+		if k.Release != want.release || len(k.Packages) != want.packages || !strings.HasPrefix(k.Packages[0].Name, "linux-binary-") {
+			t.Errorf("got %+v", k)
+		}
 	}
 }
