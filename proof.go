@@ -8,6 +8,8 @@ const (
 	KindUserspace   Kind = "userspace"   // a guest sees another value than userspace reads
 	KindService     Kind = "service"     // a hypervisor service answers other than it should
 	KindInstruction Kind = "instruction" // an instruction works other than the registers say
+	KindStopped     Kind = "stopped"     // an instruction that the registers hide does not run, and what stops it is known
+	KindUnguarded   Kind = "unguarded"   // the CPU answers by itself what the contract says something of
 )
 
 // Proof is what came of giving one VM a contract and having a guest look.
@@ -25,7 +27,10 @@ type Proof struct {
 	// anything was written.
 	View string
 	// Trace is what the guest saw, nil where the host refused the contract.
-	Trace    *probe.Trace
+	Trace *probe.Trace
+	// Traps says who answered the operations of the trace, the hypervisor or the
+	// CPU; nil where nobody looked.
+	Traps    *probe.Traps
 	Findings []Finding
 }
 

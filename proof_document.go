@@ -2,6 +2,7 @@ package guise
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -24,6 +25,9 @@ func (p *Proof) Marshal() []byte {
 	}
 	if p.Trace != nil {
 		document["trace"] = p.Trace
+	}
+	if p.Traps != nil {
+		document["traps"] = p.Traps
 	}
 	findings := make([]members, len(p.Findings))
 	for i := range p.Findings {
@@ -83,7 +87,9 @@ func ReadProof(file string, data []byte) (*Proof, error) {
 		case "host":
 			r.hostFacts(&p.Host)
 		case "trace":
-			p.Trace = r.trace()
+			p.Trace = decoded[probe.Trace](r)
+		case "traps":
+			p.Traps = decoded[probe.Traps](r)
 		case "findings":
 			r.list("findings", func() { p.Findings = append(p.Findings, r.finding()) })
 		case "verdict":
@@ -104,18 +110,19 @@ func ReadProof(file string, data []byte) (*Proof, error) {
 	return p, nil
 }
 
-// trace reads what a guest saw.
-func (r *documentReader) trace() *probe.Trace {
+// decoded reads a part of a document that reads itself.
+func decoded[T any](r *documentReader) *T {
 	value := r.value()
 	if r.err != nil {
 		return nil
 	}
-	trace := &probe.Trace{}
-	if err := json.Unmarshal(value, trace, jsontext.AllowDuplicateNames(false)); err != nil {
-		r.fail("trace: %v", err)
+	part := new(T)
+	if err := json.Unmarshal(value, part, jsontext.AllowDuplicateNames(false)); err != nil {
+		// It says itself what it is.
+		r.fail("%s", strings.TrimPrefix(NewDocumentError("", nil, err).Message, ": "))
 		return nil
 	}
-	return trace
+	return part
 }
 
 // finding reads one finding.

@@ -24,6 +24,9 @@ func proofForTest() *Proof {
 		Setup:    Setup{Features: []Feature{FeaturePMU}, VGIC: 3},
 		Host:     HostFacts{Kernel: "7.2.12", PageSize: 4096, CPUs: []HostCPU{{MIDR: 1, Count: 2}}},
 		Trace:    trace,
+		Traps: &probe.Traps{
+			RestsOn: "a test", Trapped: probe.Operations{probe.MRS: {"ID_AA64PFR0_EL1"}}, NotTrapped: probe.Operations{probe.MRS: {"MIDR_EL1"}},
+		},
 		Findings: []Finding{
 			{Verdict: No, Kind: KindShown, Register: "ID_AA64PFR0_EL1", Field: "GIC", Wanted: "0",
 				Hosts: []HostValue{{Host: "kvm", Value: "1"}}, Who: "nobody", Means: "more", Mend: "a setup with a vGICv3", Rests: "a guest looked"},
@@ -58,6 +61,7 @@ func TestProofDocumentErrors(t *testing.T) {
 		"finding":  {"\"kind\": \"shown\"", "\"kynd\": \"shown\"", "kynd"},
 		"word":     {"\"verdict\": \"yes\"", "\"verdict\": \"maybe\"", "want yes, no or unknown"},
 		"trace":    {"\"outcome\": \"exception\"", "\"outcome\": \"explosion\"", "trace"},
+		"traps":    {"\"restsOn\": \"a test\",\n    \"trapped\": {\n      \"mrs\"", "\"restsOn\": \"a test\",\n    \"trapped\": {\n      \"read\"", "kind \"read\""},
 		"unknown":  {"\"setup\"", "\"setups\"", "setups"},
 		"too soon": {"\n}\n", "", "too early"},
 	} {

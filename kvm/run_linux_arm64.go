@@ -66,16 +66,22 @@ func (m *machine) RunNothing(index int) error {
 
 // Run has a vCPU execute a probe program.
 func (m *machine) Run(ctx context.Context, index int, program *probe.Program) (*probe.Trace, error) {
+	trace, _, err := m.run(ctx, index, program)
+	return trace, err
+}
+
+// run also returns the image that the vCPU executed.
+func (m *machine) run(ctx context.Context, index int, program *probe.Program) (*probe.Trace, *probe.Image, error) {
 	v, err := m.vcpuAt(index)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if m.setup.Has(guise.FeatureAArch32) {
-		return nil, fmt.Errorf("probe %s: %w: probe guests are AArch64, and this VM's EL1 is AArch32", program.Name, vm.ErrNotSupported)
+		return nil, nil, fmt.Errorf("probe %s: %w: probe guests are AArch64, and this VM's EL1 is AArch32", program.Name, vm.ErrNotSupported)
 	}
 	if m.setup.Has(guise.FeatureEL2) && m.setup.VGIC != 3 {
 		// Linux 7.2 makes such a VM and then never lets its vCPU run.
-		return nil, fmt.Errorf("probe %s: %w: a vCPU with EL2 runs only with a vGICv3", program.Name, vm.ErrNotSupported)
+		return nil, nil, fmt.Errorf("probe %s: %w: a vCPU with EL2 runs only with a vGICv3", program.Name, vm.ErrNotSupported)
 	}
 	layout := probe.Layout{Base: m.nextImage}
 	if m.setup.Protected {
@@ -84,29 +90,29 @@ func (m *machine) Run(ctx context.Context, index int, program *probe.Program) (*
 	}
 	image, err := program.Build(layout)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	m.nextImage = image.Base + image.MemorySize
 	memory, err := m.addMemory(image.Base, image.MemorySize)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	copy(memory, image.Bytes)
 	run, err := image.NewRun(memory)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if v.ran {
 		// An image starts from the reset state.
 		if err := m.rewind(index); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if err := m.prepare(index); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := m.Set(index, kvmabi.CorePC, image.Entry); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	v.ran = true
 	err = m.untilDone(ctx, index, func(access *vm.Access) (bool, error) {
@@ -119,7 +125,7 @@ func (m *machine) Run(ctx context.Context, index int, program *probe.Program) (*
 	if err == nil {
 		err = incomplete
 	}
-	return trace, err
+	return trace, image, err
 }
 
 // untilDone runs a vCPU until handle says that it is done. A load gets what

@@ -216,11 +216,7 @@ func (r *Run) decode(i int, record *Record) error {
 // position turns a preferred return address into a position in the operation's
 // words, -1 where it lies outside.
 func (r *Run) position(i int, address, syndrome uint64) int {
-	op := &r.image.program.Ops[i]
-	words := 1
-	if op.Kind == Execute {
-		words = len(op.Words)
-	}
+	words := r.image.program.Ops[i].words()
 	if returnsAfter(syndrome) {
 		address -= 4
 	}

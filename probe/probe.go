@@ -7,7 +7,8 @@
 // does not show who made it so: the CPU may lack it, KVM may have trapped it, a
 // CPU with FEAT_IDST answers some encodings without KVM ever seeing them, and a
 // guest can trap itself, which is why an image first lifts the controls that
-// belong to the guest (startup.go).
+// belong to the guest (startup.go). Traps says who answered, where that can be
+// known.
 package probe
 
 import (

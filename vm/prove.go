@@ -22,6 +22,9 @@ type ProveOptions struct {
 	// trace of the first is in the proof; where another sees something else the
 	// findings say so.
 	VCPUs int
+	// Traps has the hypervisor's own word on who answered the first vCPU, where
+	// it can be had (TrapObserver).
+	Traps bool
 }
 
 // Prove gives a VM the contract, has a guest look, and compares what it saw
@@ -36,7 +39,7 @@ func Prove(ctx context.Context, host Host, contract *guise.Contract, options Pro
 			return nil, fmt.Errorf("%s: %w", host, err)
 		}
 	}
-	p := &prover{ctx: ctx, host: host, contract: contract, proof: proof, vcpus: max(options.VCPUs, 1)}
+	p := &prover{ctx: ctx, host: host, contract: contract, proof: proof, vcpus: max(options.VCPUs, 1), traps: options.Traps}
 	if contract != nil {
 		proof.Contract, proof.Setup = contract.Digest(), contract.Setup
 	}
@@ -58,6 +61,7 @@ type prover struct {
 	contract *guise.Contract
 	proof    *guise.Proof
 	vcpus    int
+	traps    bool
 	limits   arm64.View // what the host shows before anything is written
 }
 
@@ -150,9 +154,7 @@ var everything = sync.OnceValue(func() *probe.Program {
 func (p *prover) look(machine VM) error {
 	program := everything()
 	for vcpu := range p.vcpus {
-		ctx, cancel := context.WithTimeoutCause(p.ctx, guestLimit, fmt.Errorf("the guest did not end within %v", guestLimit))
-		trace, err := machine.Run(ctx, vcpu, program)
-		cancel()
+		trace, err := p.run(machine, vcpu, program)
 		if err != nil {
 			return err
 		}
@@ -176,6 +178,7 @@ func (p *prover) look(machine VM) error {
 		c.writes()
 		if vcpu == 0 {
 			c.instructions()
+			c.unguarded()
 		}
 	}
 	p.listed(machine)
@@ -357,7 +360,14 @@ func (c *comparison) instructions() {
 		case !told && shown == probe.Usable:
 			f.Verdict, f.Wanted, f.Hosts = guise.Yes, "hidden", c.hostValue("runs")
 			f.Means = "the guest is told that it has none, and is not stopped from using it"
+			if c.known() && c.proof.Traps.Trapped.Has(probe.Execute, row.Feature) {
+				f.Means = "the guest is told that it has none; KVM is asked and answers"
+			}
 			c.add(f)
+		case !told && shown == probe.NotUsable:
+			if stopped := c.hidden(feature); stopped != nil {
+				c.add(*stopped)
+			}
 		}
 	}
 }

@@ -125,6 +125,14 @@ type GICMaker interface {
 	MakeVGIC() error
 }
 
+// TrapObserver is a VM that can tell which operations of a guest's program came
+// to the hypervisor.
+type TrapObserver interface {
+	// RunObserved is Run. That it cannot tell is no error: the Traps, which are
+	// there where the trace is, say why.
+	RunObserved(ctx context.Context, vcpu int, program *probe.Program) (*probe.Trace, *probe.Traps, error)
+}
+
 // CapabilityChecker tells the value of a KVM capability
 // (KVM_CHECK_EXTENSION).
 type CapabilityChecker interface {

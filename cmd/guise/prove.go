@@ -24,6 +24,7 @@ type proveCommand struct {
 	Device   string `default:"/dev/kvm" help:"KVM's device."`
 	VCPUs    int    `name:"vcpus" default:"1" help:"How many vCPUs look, one after the other."`
 	JSON     bool   `name:"json" help:"Print the proof document."`
+	Traps    bool   `default:"true" negatable:"" help:"Ask the kernel's tracepoints who answered the guest; needs tracefs, mostly root."`
 	Verbose  bool   `short:"v" help:"Say what was found to be so, too, and what it took."`
 }
 
@@ -67,7 +68,7 @@ func (c *proveCommand) Run(s *session) (int, error) {
 
 // input reads the contract, or the setup to look at.
 func (c *proveCommand) input() (*guise.Contract, vm.ProveOptions, error) {
-	options := vm.ProveOptions{VCPUs: c.VCPUs}
+	options := vm.ProveOptions{VCPUs: c.VCPUs, Traps: c.Traps}
 	if c.VCPUs < 1 {
 		return nil, options, fmt.Errorf("--vcpus %d: want at least 1", c.VCPUs)
 	}
@@ -124,7 +125,8 @@ func (c *proveCommand) print(w io.Writer, proof *guise.Proof) error {
 	} else {
 		fmt.Fprintln(w, "\nno guest looked: the host did not take the contract")
 	}
-	for _, kind := range []guise.Kind{guise.KindInstruction, guise.KindUserspace, guise.KindList} {
+	printTraps(w, proof)
+	for _, kind := range []guise.Kind{guise.KindInstruction, guise.KindStopped, guise.KindUnguarded, guise.KindUserspace, guise.KindList} {
 		if counts[kind] > 0 {
 			fmt.Fprintf(w, "%s (-v)\n", fmt.Sprintf(notes[kind], counts[kind]))
 		}
@@ -138,6 +140,8 @@ func (c *proveCommand) print(w io.Writer, proof *guise.Proof) error {
 // notes say what findings that are no fault amount to.
 var notes = map[guise.Kind]string{
 	guise.KindInstruction: "told, not stopped: %d features that the guest is told it has none of still run",
+	guise.KindStopped:     "stopped: %d features that the guest is told it has none of do not run",
+	guise.KindUnguarded:   "nothing stops it: %d values of the contract are the CPU's own answers",
 	guise.KindUserspace:   "%d registers read otherwise by userspace than the guest sees them",
 	guise.KindList:        "%d registers differ from the contract's list, which matters to QEMU",
 }

@@ -162,6 +162,7 @@ func proof() object {
 		"verdict":  described(verdict(), "what the findings amount to"),
 		"findings": list(finding()),
 		"trace":    trace(),
+		"traps":    traps(),
 	}, "schema", "verdict"))
 }
 
@@ -190,18 +191,46 @@ func finding() object {
 }
 
 // trace is what a guest saw, one record for each operation.
-func trace() object {
-	var kinds, outcomes []string
+// operationKinds are the kinds of operation of a guest.
+func operationKinds() []string {
+	var kinds []string
 	for kind := probe.MRS; kind <= probe.Execute; kind++ {
 		kinds = append(kinds, kind.String())
 	}
+	return kinds
+}
+
+// traps are who answered the operations of a trace.
+func traps() object {
+	named := object{"type": "string", "minLength": 1}
+	kinds := object{}
+	for _, kind := range operationKinds() {
+		names := list(named)
+		names["uniqueItems"] = true
+		kinds[kind] = names
+	}
+	schema := closed(object{
+		"restsOn":    described(named, "the evidence"),
+		"unknown":    described(named, "why there is none"),
+		"trapped":    described(closed(kinds), "operations that came to the hypervisor"),
+		"notTrapped": described(closed(kinds), "operations that the CPU answered"),
+	})
+	schema["oneOf"] = []object{
+		{"required": []string{"restsOn"}, "properties": object{"unknown": false}},
+		{"required": []string{"unknown"}, "properties": object{"restsOn": false, "trapped": false, "notTrapped": false}},
+	}
+	return described(schema, "who answered the operations of the trace, by kind and name; one in neither list is not known")
+}
+
+func trace() object {
+	var outcomes []string
 	for outcome := probe.NotRun; outcome <= probe.Interrupted; outcome++ {
 		outcomes = append(outcomes, outcome.String())
 	}
 	values := list(hex64)
 	values["maxItems"] = probe.MaxValues
 	record := closed(object{
-		"kind":        oneOfWords(kinds...),
+		"kind":        oneOfWords(operationKinds()...),
 		"name":        object{"type": "string", "minLength": 1},
 		"outcome":     oneOfWords(outcomes...),
 		"values":      described(values, "what the operation gave"),

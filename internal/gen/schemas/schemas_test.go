@@ -93,7 +93,7 @@ func kinds(t *testing.T) []kind {
 		{"proof.json", fullProof(capture).Marshal(), func(data []byte) error {
 			_, err := guise.ReadProof("proof.json", data)
 			return err
-		}, []string{"the findings amount to", "want one where the syndrome is that of an abort"}},
+		}, []string{"the findings amount to", "want one where the syndrome is that of an abort", "stands in it twice"}},
 		{"fleet.json", guise.MarshalFleet([]*guise.Capture{capture}), func(data []byte) error {
 			_, err := guise.ReadFleet("fleet.json", data)
 			return err
@@ -189,6 +189,10 @@ func fullProof(capture *guise.Capture) *guise.Proof {
 			{Kind: probe.Execute, Name: "FEAT_SVE", Outcome: probe.Exception, Syndrome: 1 << 25},
 			{Kind: probe.SMC, Name: "never", Outcome: probe.NotRun},
 		}},
+		Traps: &probe.Traps{
+			RestsOn: "a test", Trapped: probe.Operations{probe.MRS: {"ID_AA64PFR0_EL1"}, probe.HVC: {"PSCI_VERSION"}},
+			NotTrapped: probe.Operations{probe.MRS: {"MIDR_EL1"}, probe.Execute: {"FEAT_MOPS"}},
+		},
 		Findings: []guise.Finding{{
 			Verdict: guise.No, Kind: guise.KindShown, Register: "ID_AA64PFR0_EL1", Field: "GIC", Wanted: "0",
 			Hosts: []guise.HostValue{{Host: "kvm", Value: "1", Takes: "0-1"}}, Who: "nobody", Means: "more", Mend: "a vGICv3", Rests: "a guest looked",
