@@ -11,7 +11,7 @@ import (
 // significant first.
 type Register struct {
 	Name   string
-	SPR    uint16 // special-purpose register number; 0 for MSR, which is none
+	SPR    uint16 // special-purpose register number; 0 for what is none
 	About  string
 	Fields []isa.Field
 }
@@ -126,6 +126,19 @@ var Registers = []Register{
 		{Name: "RI", LSB: 1, Width: 1},
 		{Name: "LE", LSB: 0, Width: 1, Values: []isa.Value{{Value: 0, Name: "big-endian"}, {Value: 1, Name: "little-endian"}}},
 	}},
+	{Name: "KVM_PPC_GET_CPU_CHAR.character", About: "what the CPU has to defend against speculative execution with", Fields: characteristicFields(Character)},
+	{Name: "KVM_PPC_GET_CPU_CHAR.behaviour", About: "what a guest has to do itself against speculative execution", Fields: characteristicFields(Behaviour)},
+}
+
+// characteristicFields builds the fields of a word of KVM_PPC_GET_CPU_CHAR.
+func characteristicFields(word Word) []isa.Field {
+	var fields []isa.Field
+	for i := range CharacteristicTable {
+		if row := &CharacteristicTable[i]; row.Word == word {
+			fields = append(fields, isa.Field{Name: row.Name, LSB: row.Bit, Width: 1, Values: []isa.Value{{Value: 1, Name: row.About}}})
+		}
+	}
+	return fields
 }
 
 var watchpointFields = []isa.Field{

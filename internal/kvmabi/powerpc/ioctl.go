@@ -87,7 +87,7 @@ const VMTypeHV = 1
 // Capabilities.
 const (
 	CapPAPR     = 68  // KVM_CAP_PPC_PAPR: enabled on a vCPU
-	CapHTM      = 148 // KVM_CAP_PPC_HTM
+	CapHTM      = 132 // KVM_CAP_PPC_HTM
 	CapNestedHV = 160 // KVM_CAP_PPC_NESTED_HV: enabled on a VM
 	CapDAWR1    = 194 // KVM_CAP_PPC_DAWR1
 )
