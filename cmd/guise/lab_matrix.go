@@ -174,6 +174,8 @@ func (s *session) showProgress(hosts []lab.Host) (started, ended func(int, lab.C
 	writer.SetAutoStop(false)
 	writer.SetNumTrackersExpected(len(hosts) + 1)
 	writer.Style().Visibility.Value = false
+	writer.Style().Visibility.Percentage = false
+	writer.Style().Options.TimeInProgressPrecision = time.Second
 	all := &progress.Tracker{Message: fmt.Sprintf("%d hosts", len(hosts)), Total: int64(len(hosts))}
 	writer.AppendTracker(all)
 	trackers := make([]*progress.Tracker, len(hosts))
