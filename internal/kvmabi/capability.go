@@ -36,19 +36,23 @@ type CapabilityRow struct {
 	Name       string // the kernel's spelling
 }
 
-// Capabilities lists the capabilities that KVM/arm64 answers or that change
-// what a guest sees, in ascending order of their number.
+// Capabilities lists the capabilities that KVM/arm64 of any version known
+// answers, or that change what a guest sees, in ascending order of their number
+// (Linux 7.3, include/uapi/linux/kvm.h).
 var Capabilities = []CapabilityRow{
 	{0, "KVM_CAP_IRQCHIP"},
 	{3, "KVM_CAP_USER_MEMORY"},
 	{9, "KVM_CAP_NR_VCPUS"},
 	{10, "KVM_CAP_NR_MEMSLOTS"},
 	{CapMPState, "KVM_CAP_MP_STATE"},
+	{15, "KVM_CAP_COALESCED_MMIO"},
 	{16, "KVM_CAP_SYNC_MMU"},
 	{21, "KVM_CAP_DESTROY_MEMORY_REGION_WORKS"},
 	{23, "KVM_CAP_SET_GUEST_DEBUG"},
+	{25, "KVM_CAP_IRQ_ROUTING"},
 	{32, "KVM_CAP_IRQFD"},
 	{36, "KVM_CAP_IOEVENTFD"},
+	{40, "KVM_CAP_INTERNAL_ERROR_DATA"},
 	{CapVCPUEvents, "KVM_CAP_VCPU_EVENTS"},
 	{CapMaxVCPUs, "KVM_CAP_MAX_VCPUS"},
 	{70, "KVM_CAP_ONE_REG"},
@@ -60,9 +64,12 @@ var Capabilities = []CapabilityRow{
 	{CapDeviceCtrl, "KVM_CAP_DEVICE_CTRL"},
 	{CapEL132Bit, "KVM_CAP_ARM_EL1_32BIT"},
 	{98, "KVM_CAP_ENABLE_CAP_VM"},
+	{100, "KVM_CAP_IOEVENTFD_NO_LENGTH"},
 	{CapPSCI02, "KVM_CAP_ARM_PSCI_0_2"},
+	{105, "KVM_CAP_CHECK_EXTENSION_VM"},
 	{CapGuestDebugHWBPs, "KVM_CAP_GUEST_DEBUG_HW_BPS"},
 	{CapGuestDebugHWWPs, "KVM_CAP_GUEST_DEBUG_HW_WPS"},
+	{122, "KVM_CAP_IOEVENTFD_ANY_LENGTH"},
 	{CapPMUv3, "KVM_CAP_ARM_PMU_V3"},
 	{127, "KVM_CAP_VCPU_ATTRIBUTES"},
 	{128, "KVM_CAP_MAX_VCPU_ID"},
@@ -70,6 +77,7 @@ var Capabilities = []CapabilityRow{
 	{CapImmediateExit, "KVM_CAP_IMMEDIATE_EXIT"},
 	{144, "KVM_CAP_ARM_USER_IRQ"},
 	{158, "KVM_CAP_ARM_INJECT_SERROR_ESR"},
+	{162, "KVM_CAP_COALESCED_PIO"},
 	{CapVMIPASize, "KVM_CAP_ARM_VM_IPA_SIZE"},
 	{168, "KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2"},
 	{CapSVE, "KVM_CAP_ARM_SVE"},
@@ -80,6 +88,8 @@ var Capabilities = []CapabilityRow{
 	{178, "KVM_CAP_ARM_INJECT_EXT_DABT"},
 	{182, "KVM_CAP_HALT_POLL"},
 	{187, "KVM_CAP_STEAL_TIME"},
+	{192, "KVM_CAP_DIRTY_LOG_RING"},
+	{195, "KVM_CAP_SET_GUEST_DEBUG2"},
 	{198, "KVM_CAP_PTP_KVM"},
 	{203, "KVM_CAP_BINARY_STATS_FD"},
 	{CapMTE, "KVM_CAP_ARM_MTE"},
@@ -93,7 +103,9 @@ var Capabilities = []CapabilityRow{
 	{CapSupportedMaskRanges, "KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES"},
 	{231, "KVM_CAP_USER_MEMORY2"},
 	{232, "KVM_CAP_MEMORY_FAULT_INFO"},
+	{233, "KVM_CAP_MEMORY_ATTRIBUTES"},
 	{234, "KVM_CAP_GUEST_MEMFD"},
+	{235, "KVM_CAP_VM_TYPES"},
 	{236, "KVM_CAP_PRE_FAULT_MEMORY"},
 	{CapWritableImpIDRegs, "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS"},
 	{CapEL2, "KVM_CAP_ARM_EL2"},
