@@ -9,20 +9,12 @@ import (
 
 // TestOnKernels runs the live tests on real kernels.
 func TestOnKernels(t *testing.T) {
-	if labtest.Inside() {
-		return
-	}
-	for _, host := range []lab.Host{
+	labtest.OnHosts(t, []lab.Host{
 		{Kernel: "5.10", CPU: "neoverse-n1"},
 		{Kernel: "6.1", CPU: "neoverse-v1"},
 		{Kernel: "6.12", CPU: "cortex-a53"},
 		{Kernel: "6.18", CPU: "neoverse-v1"},
 		{Kernel: "7.2", CPU: "a64fx"},
 		{Kernel: "7.2", CPU: "neoverse-v1", Append: []string{"kvm-arm.mode=protected"}},
-	} {
-		t.Run(host.Name(), func(t *testing.T) {
-			t.Parallel()
-			labtest.RunPackage(t, host, "-test.run=Live")
-		})
-	}
+	}, "-test.run=Live")
 }

@@ -9,14 +9,5 @@ import (
 
 // TestOnKernels runs this package's tests on real kernels.
 func TestOnKernels(t *testing.T) {
-	if labtest.Inside() {
-		return
-	}
-	for _, kernel := range []string{"5.10", "6.1", "6.12", "6.18", "7.2"} {
-		host := lab.Host{Kernel: kernel, CPU: "cortex-a53"}
-		t.Run(host.Name(), func(t *testing.T) {
-			t.Parallel()
-			labtest.RunPackage(t, host)
-		})
-	}
+	labtest.OnHosts(t, lab.Hosts(lab.Host{}, []string{"5.10", "6.1", "6.12", "6.18", "7.2"}, []string{"cortex-a53"}))
 }

@@ -44,12 +44,27 @@ func Run(t testing.TB, h lab.Host, job lab.Job) lab.Result {
 // QEMU emulates slowly, on a machine that has other work.
 const packageLimit = 10 * time.Minute
 
+// OnHosts is RunPackage on each host, side by side. Inside a host it does
+// nothing.
+func OnHosts(t *testing.T, hosts []lab.Host, arguments ...string) {
+	t.Helper()
+	if Inside() {
+		return
+	}
+	for _, host := range hosts {
+		t.Run(host.Name(), func(t *testing.T) {
+			t.Parallel()
+			RunPackage(t, host, arguments...)
+		})
+	}
+}
+
 // RunPackage runs the tests of the calling package inside a host: the test
 // binary with the given arguments, as -test.run=TestLive. The files a test
 // reads from testdata go with it. Failures there are failures here, and what
 // was skipped there is logged here. The host is booted: what is tested is its
 // kernel, and a snapshot would be one more thing that can go wrong.
-func RunPackage(t testing.TB, h lab.Host, arguments ...string) lab.Result {
+func RunPackage(t testing.TB, h lab.Host, arguments ...string) {
 	t.Helper()
 	files, err := testdata()
 	if err != nil {
@@ -68,7 +83,6 @@ func RunPackage(t testing.TB, h lab.Host, arguments ...string) lab.Result {
 	for _, line := range skippedTests(result.Stdout) {
 		t.Logf("%s: %s", h.Name(), line)
 	}
-	return result
 }
 
 // Binary builds the test binary of the calling package for an architecture of

@@ -9,17 +9,9 @@ import (
 
 // TestOnKernels runs the live tests on real kernels.
 func TestOnKernels(t *testing.T) {
-	if labtest.Inside() {
-		return
-	}
-	for _, host := range []lab.Host{
+	labtest.OnHosts(t, []lab.Host{
 		{Kernel: "5.10", CPU: "neoverse-n1"},
 		{Kernel: "6.12", CPU: "max"},
 		{Kernel: "7.2", CPU: "a64fx"},
-	} {
-		t.Run(host.Name(), func(t *testing.T) {
-			t.Parallel()
-			labtest.RunPackage(t, host, "-test.run=Live")
-		})
-	}
+	}, "-test.run=Live")
 }
