@@ -1,6 +1,8 @@
 package kvm
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/guise-project/guise/lab"
@@ -16,6 +18,7 @@ func TestOnKernels(t *testing.T) {
 		{Kernel: "5.10", CPU: "neoverse-n1"},
 		{Kernel: "6.1", CPU: "neoverse-v1"},
 		{Kernel: "6.12", CPU: "max"},
+		{Kernel: "6.18", CPU: "neoverse-v1"},
 		{Kernel: "6.18", CPU: "a64fx"},
 		{Kernel: "7.2", CPU: "cortex-a53"},
 		{Kernel: "7.2", CPU: "neoverse-v1", Append: []string{"kvm-arm.mode=protected"}},
@@ -23,7 +26,16 @@ func TestOnKernels(t *testing.T) {
 	} {
 		t.Run(host.Name(), func(t *testing.T) {
 			t.Parallel()
-			labtest.RunPackage(t, host)
+			labtest.RunPackage(t, host, "-model="+modelOf(&host))
 		})
 	}
+}
+
+// modelOf is the reference model's name for a host.
+func modelOf(h *lab.Host) string {
+	name := h.Kernel + "/" + h.CPU
+	if slices.Contains(h.Options, "mte=on") {
+		name += "+mte"
+	}
+	return strings.Join(append([]string{name}, h.Append...), ",")
 }

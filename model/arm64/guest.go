@@ -87,12 +87,16 @@ func (m *VM) hidden() Answer {
 // CPU. With FEAT_EVT (HCR_EL2.TID4) it need not as long as the VM's is the
 // host's.
 func (m *VM) readCTR() uint64 {
-	hosts := m.view.Values[arm64.CTREL0]
-	evt := m.host.has(arm64.IDAA64MMFR2EL1, "EVT")
-	if !m.host.profile.Does(kernel.TrapsCaches) || (evt && m.values[arm64.CTREL0] == hosts) {
+	if !m.trapsCTR() {
 		return m.host.machine.CPUs[0].Registers[arm64.CTREL0]
 	}
 	return m.values[arm64.CTREL0]
+}
+
+func (m *VM) trapsCTR() bool {
+	hosts := m.view.Values[arm64.CTREL0]
+	evt := m.host.has(arm64.IDAA64MMFR2EL1, "EVT")
+	return m.host.profile.Does(kernel.TrapsCaches) && (!evt || m.values[arm64.CTREL0] != hosts)
 }
 
 // readCCSIDR reads the cache that CSSELR_EL1 selects.
