@@ -39,6 +39,7 @@ type BaselineResult struct {
 type Settlement struct {
 	Register, Field string
 	Value           uint64
+	Text            string      // the value where it is a word and not a number
 	Hosts           []HostValue // each distinct value, on the first host that shows it
 	// Rests is what taking the value rests on, "" where it was tried.
 	Rests string
@@ -58,6 +59,9 @@ type HostCount struct {
 // The order of the captures does not matter to the contract. It returns
 // ErrNoHosts for no captures, and an error for a policy that means nothing.
 func Baseline(captures []*Capture, policy *Policy) (*BaselineResult, error) {
+	if slices.ContainsFunc(captures, func(c *Capture) bool { return c.Power != nil }) {
+		return baselinePower(captures, policy)
+	}
 	policy, limits, err := ready(captures, policy)
 	if err != nil {
 		return nil, err
@@ -70,6 +74,9 @@ func Baseline(captures []*Capture, policy *Policy) (*BaselineResult, error) {
 func ready(captures []*Capture, policy *Policy) (*Policy, *restriction, error) {
 	if len(captures) == 0 {
 		return nil, nil, ErrNoHosts
+	}
+	if slices.ContainsFunc(captures, func(c *Capture) bool { return c.Power != nil }) {
+		return nil, nil, ErrPower
 	}
 	if policy == nil {
 		policy = &Policy{}
@@ -216,6 +223,9 @@ var optional = []Feature{FeatureSVE, FeaturePMU, FeaturePAuth, FeatureMTE, Featu
 // NotCaptured returns the features of which it is not known whether the host
 // can give them.
 func (c *Capture) NotCaptured() []Feature {
+	if c.Power != nil {
+		return nil
+	}
 	return slices.DeleteFunc(slices.Clone(optional), c.triedWith)
 }
 

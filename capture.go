@@ -28,8 +28,10 @@ type Capture struct {
 	// equal machines have equal view digests.
 	Captured Occasion
 	Host     HostFacts
-	// Setups holds what was captured, the plainest setup first.
+	// Setups holds what was captured, the plainest setup first; none on POWER.
 	Setups []CapturedSetup
+	// Power is what was captured of a POWER host, nil on arm64.
+	Power *PowerHost
 	// Complete says that every setup was tried: one that is not in Setups is
 	// refused by the host. Otherwise nothing is known of it.
 	Complete bool

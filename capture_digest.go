@@ -24,6 +24,9 @@ func (c *Capture) appendView(data []byte) []byte {
 	if c.Complete {
 		data = append(data, 1)
 	}
+	if c.Power != nil {
+		data = c.Power.appendView(data)
+	}
 	for i := range c.Setups {
 		data = c.Setups[i].appendView(data)
 	}

@@ -31,13 +31,14 @@ func ReadCapture(file string, data []byte) (*Capture, error) {
 			}
 		}
 	})
+	r.oneArchitecture(c.Power != nil)
 	if err := r.finishAs(SchemaCapture); err != nil {
 		return nil, err
 	}
 	switch {
 	case !schema:
 		return nil, &DocumentError{File: file, Message: "no schema; want " + SchemaCapture}
-	case len(c.Setups) == 0:
+	case len(c.Setups) == 0 && c.Power == nil:
 		return nil, &DocumentError{File: file, Message: "the capture has no setups"}
 	}
 	return c, nil
@@ -49,9 +50,13 @@ func (r *documentReader) viewMember(c *Capture, key []byte) bool {
 	switch string(key) {
 	case "host":
 		r.hostFacts(&c.Host)
+	case "power":
+		c.Power = r.powerHost()
 	case "complete":
+		r.arm64 = true
 		c.Complete = r.boolean("complete")
 	case "setups":
+		r.arm64 = true
 		r.list("setups", func() { r.capturedSetup(c) })
 	default:
 		return false

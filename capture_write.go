@@ -30,6 +30,10 @@ func (c *Capture) view() members {
 	if host := c.Host.members(); len(host) > 0 {
 		document["host"] = host
 	}
+	if c.Power != nil {
+		document["power"] = c.Power.members()
+		return document
+	}
 	setups := make([]members, len(c.Setups))
 	for i := range c.Setups {
 		setups[i] = c.Setups[i].members()

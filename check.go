@@ -33,6 +33,9 @@ type HostVerdict struct {
 // a guest. A capture without what the contract asks for gives unknown, never
 // no.
 func Check(contract *Contract, capture *Capture, vmm VMM) HostVerdict {
+	if contract.Power != nil || capture.Power != nil {
+		return checkPower(contract, capture)
+	}
 	result := HostVerdict{Host: capture.Name}
 	setup := capture.Setup(contract.Setup.Key())
 	if setup == nil {

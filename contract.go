@@ -28,6 +28,9 @@ type Contract struct {
 	// Listed holds the KVM register ids that the VMM will see on every host,
 	// sorted; nil where a host's list is not known.
 	Listed []arm64.ID
+	// Power is the contract of a VM on POWER, nil on arm64; all above is empty
+	// where it is not nil.
+	Power *PowerContract
 	// MadeFrom names the hosts it was computed from, with their view digests.
 	MadeFrom []Origin
 }

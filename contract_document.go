@@ -13,6 +13,9 @@ const zeroForOthers = "0x0000000000000000"
 
 // Marshal writes the contract as a document; equal contracts give equal bytes.
 func (c *Contract) Marshal() []byte {
+	if c.Power != nil {
+		return c.withOrigins(members{"schema": SchemaContract, "power": c.Power.members()})
+	}
 	setup := members{}
 	appendSetup(setup, &c.Setup)
 	registers, firmware, hardware, vary := members{}, members{}, members{}, members{}
@@ -45,6 +48,11 @@ func (c *Contract) Marshal() []byte {
 	if c.Listed != nil {
 		document["listed"] = idList(c.Listed)
 	}
+	return c.withOrigins(document)
+}
+
+// withOrigins adds what the contract was made from and writes the document.
+func (c *Contract) withOrigins(document members) []byte {
 	var origins []members
 	for _, o := range c.MadeFrom {
 		m := members{"name": o.Name, "view": o.View}
@@ -78,6 +86,9 @@ func ReadContract(file string, data []byte) (*Contract, error) {
 	captured := CapturedSetup{}
 	schema, setup := false, false
 	r.object("contract", func(key []byte) {
+		if k := string(key); k != "schema" && k != "power" && k != "madeFrom" {
+			r.arm64 = true
+		}
 		switch string(key) {
 		case "schema":
 			r.schema(SchemaContract)
@@ -85,6 +96,8 @@ func ReadContract(file string, data []byte) (*Contract, error) {
 		case "setup":
 			setup = true
 			r.object("setup", func(key []byte) { r.setupMember(&c.Setup, key) })
+		case "power":
+			c.Power = r.powerContract()
 		case "registers", "hardware":
 			r.registers(&captured)
 		case "firmware":
@@ -110,10 +123,11 @@ func ReadContract(file string, data []byte) (*Contract, error) {
 	})
 	c.View, c.Extra = captured.View, captured.Extra
 	r.checkContract(c)
+	r.oneArchitecture(c.Power != nil)
 	if err := r.finishAs(SchemaContract); err != nil {
 		return nil, err
 	}
-	if !schema || !setup {
+	if !schema || !setup && c.Power == nil {
 		return nil, &DocumentError{File: file, Message: "want a contract with its schema, " + SchemaContract + ", and its setup"}
 	}
 	return c, nil

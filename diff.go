@@ -60,6 +60,9 @@ func (d *DiffResult) Same() bool {
 // Diff compares two hosts in the richest setup that both were captured in. It
 // fails where there is none.
 func Diff(a, b *Capture) (*DiffResult, error) {
+	if a.Power != nil || b.Power != nil {
+		return diffPower(a, b)
+	}
 	keys := commonSetups([]*Capture{a, b}, &Policy{})
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("%s and %s: no setup was captured on both; capture them with the same version of guise", a.Name, b.Name)

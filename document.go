@@ -40,6 +40,7 @@ func (e *DocumentError) Error() string {
 type documentReader struct {
 	scanner
 	accepts acceptReader
+	arm64   bool       // a member was read that documents of other architectures lack
 	ids     []arm64.ID // of the list that is being read
 	listed  []arm64.ID // of the last list that was read whole; shared, not changed
 }

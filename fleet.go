@@ -67,6 +67,7 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 						r.unknownKey(key, "view")
 					}
 				})
+				r.oneArchitecture(view.Power != nil)
 			})
 		default:
 			r.unknownKey(key, "fleet")
@@ -84,13 +85,13 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 		switch {
 		case view == nil:
 			return nil, &DocumentError{File: file, Message: "host " + c.Name + ": its view " + digests[c] + " is not in the document"}
-		case len(view.Setups) == 0:
+		case len(view.Setups) == 0 && view.Power == nil:
 			return nil, &DocumentError{File: file, Message: "view " + digests[c] + ": has no setups"}
 		case c.Name == "" || seen[c.Name]:
 			return nil, &DocumentError{File: file, Message: "host " + c.Name + ": want a name of its own"}
 		}
 		seen[c.Name] = true
-		c.Host, c.Setups, c.Complete = view.Host, view.Setups, view.Complete
+		c.Host, c.Setups, c.Complete, c.Power = view.Host, view.Setups, view.Complete, view.Power
 	}
 	return captures, nil
 }

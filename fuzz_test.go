@@ -23,6 +23,9 @@ func addDocuments(f *testing.F, more ...[]byte) {
 	for _, bad := range badDocuments {
 		f.Add([]byte(bad.document))
 	}
+	for _, c := range powerHosts() {
+		f.Add(c.Marshal())
+	}
 	for _, data := range more {
 		f.Add(data)
 	}
@@ -57,8 +60,12 @@ func FuzzReadContract(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	addDocuments(f, result.Contract.Marshal())
-	host := load(f, "graviton3@6.18")
+	power, err := guise.Baseline(powerHosts(), nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	addDocuments(f, result.Contract.Marshal(), power.Contract.Marshal())
+	hosts := append(powerHosts(), load(f, "graviton3@6.18"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := guise.ReadContract("fuzz.json", data)
 		if (c == nil) == (err == nil) {
@@ -73,7 +80,9 @@ func FuzzReadContract(f *testing.F) {
 			t.Fatalf("does not read what it printed: %v\n%s", err, printed)
 		}
 		for _, vmm := range []guise.VMM{guise.VMMNone, guise.VMMQEMU, guise.VMMFirecracker} {
-			guise.Check(c, host, vmm)
+			for _, host := range hosts {
+				guise.Check(c, host, vmm)
+			}
 		}
 	})
 }

@@ -22,6 +22,9 @@ type Mended struct {
 // contract: leave to each host the fields that nobody can change, and give
 // every VM the identity of one host. It returns nil where that does not help.
 func Mend(captures []*Capture, policy *Policy, result *BaselineResult) (*Mended, error) {
+	if slices.ContainsFunc(captures, func(c *Capture) bool { return c.Power != nil }) {
+		return nil, nil // no policy makes unlike architectures or levels meet
+	}
 	if result.Verdict != No {
 		return nil, nil
 	}

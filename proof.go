@@ -30,7 +30,10 @@ type Proof struct {
 	Trace *probe.Trace
 	// Traps says who answered the operations of the trace, the hypervisor or the
 	// CPU; nil where nobody looked.
-	Traps    *probe.Traps
+	Traps *probe.Traps
+	// Power is what a guest of a POWER host saw, nil on arm64; Setup, Trace and
+	// Traps are empty where it is not nil.
+	Power    *PowerTrace
 	Findings []Finding
 }
 

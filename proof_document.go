@@ -14,7 +14,12 @@ import (
 func (p *Proof) Marshal() []byte {
 	setup := members{}
 	appendSetup(setup, &p.Setup)
-	document := members{"schema": SchemaProof, "setup": setup, "verdict": p.Verdict().String()}
+	document := members{"schema": SchemaProof, "verdict": p.Verdict().String()}
+	if p.Power != nil {
+		document["power"] = p.Power.members()
+	} else {
+		document["setup"] = setup
+	}
 	put(document, "contract", p.Contract)
 	put(document, "view", p.View)
 	if made := p.Made.members(); len(made) > 0 {
@@ -82,13 +87,18 @@ func ReadProof(file string, data []byte) (*Proof, error) {
 			p.Contract = string(r.text("contract"))
 		case "view":
 			p.View = string(r.text("view"))
+		case "power":
+			p.Power = r.powerTrace()
 		case "setup":
+			r.arm64 = true
 			r.object("setup", func(key []byte) { r.setupMember(&p.Setup, key) })
 		case "host":
 			r.hostFacts(&p.Host)
 		case "trace":
+			r.arm64 = true
 			p.Trace = decoded[probe.Trace](r)
 		case "traps":
+			r.arm64 = true
 			p.Traps = decoded[probe.Traps](r)
 		case "findings":
 			r.list("findings", func() { p.Findings = append(p.Findings, r.finding()) })
@@ -98,6 +108,7 @@ func ReadProof(file string, data []byte) (*Proof, error) {
 			r.unknownKey(key, "proof")
 		}
 	})
+	r.oneArchitecture(p.Power != nil)
 	if err := r.finish(); err != nil {
 		return nil, err
 	}

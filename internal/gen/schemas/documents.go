@@ -18,6 +18,7 @@ func common() object {
 		"setup":    closed(setupMembers()),
 		"setups": described(object{"type": "array", "minItems": 1, "items": capturedSetup()},
 			"what was captured, setup by setup; setups after the first are stored as differences from it, but for what they take"),
+		"power":    powerHost(),
 		"complete": described(boolean, "true where every setup was tried: the host makes no VM of one that is not here"),
 		"registers": described(withPattern(registerMap(func(place int) object {
 			if firmware(place) {
@@ -102,17 +103,18 @@ func capturedSetup() object {
 }
 
 func capture() object {
-	return document("guise capture", "What KVM on one host can give a guest, setup by setup.", closed(object{
+	return document("guise capture", "What KVM on one host can give a guest, setup by setup.", oneArchitecture(closed(object{
 		"schema":   object{"const": guise.SchemaCapture},
 		"captured": shared("captured"),
 		"host":     shared("host"),
 		"complete": shared("complete"),
 		"setups":   shared("setups"),
-	}, "schema", "setups"))
+		"power":    shared("power"),
+	}, "schema"), "setups", "complete"))
 }
 
 func contract() object {
-	return document("guise contract", "The complete, static definition a VM is given, setup included.", closed(object{
+	return document("guise contract", "The complete, static definition a VM is given, setup included.", oneArchitecture(closed(object{
 		"schema":       object{"const": guise.SchemaContract},
 		"setup":        shared("setup"),
 		"registers":    shared("registers"),
@@ -133,7 +135,8 @@ func contract() object {
 			"kernel": text,
 			"view":   described(text, "the view digest of the host's capture"),
 		})), "the hosts it was computed from"),
-	}, "schema", "setup"))
+		"power": powerContract(),
+	}, "schema"), "setup", "registers", "firmware", "hardware", "absent", "uncontrolled", "others", "listed", "vary"))
 }
 
 func fleet() object {
@@ -146,13 +149,13 @@ func fleet() object {
 		}, "name", "view")),
 		"views": described(object{
 			"type":                 "object",
-			"additionalProperties": closed(object{"host": shared("host"), "complete": shared("complete"), "setups": shared("setups")}),
+			"additionalProperties": oneArchitecture(closed(object{"host": shared("host"), "complete": shared("complete"), "setups": shared("setups"), "power": shared("power")}), "setups", "complete"),
 		}, "views by their digest"),
 	}, "schema"))
 }
 
 func proof() object {
-	return document("guise proof", "What came of giving one VM a contract and having a guest look.", closed(object{
+	schema := oneArchitecture(closed(object{
 		"schema":   object{"const": guise.SchemaProof},
 		"captured": shared("captured"),
 		"contract": described(text, "the contract's digest; not there where the guest was compared with what userspace reads"),
@@ -163,7 +166,10 @@ func proof() object {
 		"findings": list(finding()),
 		"trace":    trace(),
 		"traps":    traps(),
-	}, "schema", "verdict"))
+		"power":    powerTrace(),
+	}, "schema", "verdict"), "setup", "trace", "traps")
+	delete(schema, "else") // a proof of arm64 may leave out its setup
+	return document("guise proof", "What came of giving one VM a contract and having a guest look.", schema)
 }
 
 func verdict() object {

@@ -99,6 +99,22 @@ func kinds(t *testing.T) []kind {
 			return err
 		}, []string{"ascending order", "stands in the capture twice", "stands in it twice", "from a lower to a higher value", "the setup has no",
 			"is not in the document", "has no setups", "want a name of its own"}},
+		{"capture.json", fullPower().Marshal(), func(data []byte) error {
+			_, err := guise.ReadCapture("power.json", data)
+			return err
+		}, nil},
+		{"contract.json", fullPowerContract(t).Marshal(), func(data []byte) error {
+			_, err := guise.ReadContract("power.json", data)
+			return err
+		}, nil},
+		{"proof.json", fullPowerProof(t).Marshal(), func(data []byte) error {
+			_, err := guise.ReadProof("power.json", data)
+			return err
+		}, []string{"the findings amount to"}},
+		{"fleet.json", guise.MarshalFleet([]*guise.Capture{fullPower()}), func(data []byte) error {
+			_, err := guise.ReadFleet("power.json", data)
+			return err
+		}, []string{"is not in the document", "has no setups", "want a name of its own"}},
 	}
 }
 
