@@ -65,6 +65,14 @@ func (h *Host) mapMemory(fd int, slot uint32, base uint64, memory []byte) syscal
 	return errno
 }
 
+// copyTags makes KVM_ARM_MTE_COPY_TAGS and returns how many bytes of guest memory
+// it came to.
+func (h *Host) copyTags(fd int, base, size uint64, tags []byte, direction uint64) (int, syscall.Errno) {
+	return callWith(h, fd, kvmabi.MTECopyTags, &kvmabi.CopyMTETags{
+		GuestPhys: base, Length: size, Addr: unsafe.Pointer(unsafe.SliceData(tags)), Flags: direction,
+	})
+}
+
 // writableMasks makes KVM_ARM_GET_REG_WRITABLE_MASKS.
 func (h *Host) writableMasks(fd int, index uint32, masks *[kvmabi.FeatureIDRangeSize]uint64) syscall.Errno {
 	_, errno := callWith(h, fd, kvmabi.GetRegWritableMasks, &kvmabi.RegMaskRange{Addr: unsafe.Pointer(masks), Range: index})

@@ -155,7 +155,7 @@ func loadArguments(c *code, op *Op) {
 // lay puts the parts of the image together.
 func (m *Image) lay(c *code, fatal uint64) []byte {
 	image := make([]byte, c.here()-m.Base)
-	for i, entry := range translationTable() {
+	for i, entry := range translationTable(m.program.Tagged) {
 		binary.LittleEndian.PutUint64(image[tableOffset+8*i:], entry)
 	}
 	own := newCode(m.Base + vectorsOffset)

@@ -92,6 +92,9 @@ func (o *Op) results() int {
 type Program struct {
 	Name string
 	Ops  []Op
+	// Tagged: the memory can be reached with allocation tags at TaggedAlias. It
+	// is only for VMs with MTE.
+	Tagged bool
 }
 
 // Join makes one program of several, in order. Check tells whether two of them

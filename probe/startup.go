@@ -81,7 +81,8 @@ const (
 // blocks is all there is (Arm ARM, "VMSAv8-64 descriptor formats").
 const (
 	mair = 0xff | // attribute 0: Normal, write-back, read- and write-allocate
-		0x00<<8 // attribute 1: Device-nGnRnE
+		0x00<<8 | // attribute 1: Device-nGnRnE
+		0xf0<<16 // attribute 2: Normal, tagged (FEAT_MTE2)
 
 	tcr = 25 | // T0SZ
 		1<<8 | 1<<10 | 3<<12 | // IRGN0, ORGN0 write-back, SH0 inner shareable
@@ -89,6 +90,7 @@ const (
 
 	blockValid   = 1
 	blockDevice  = 1 << 2 // attribute 1
+	blockTagged  = 2 << 2 // attribute 2
 	blockInner   = 3 << 8
 	blockAF      = 1 << 10
 	blockGuarded = 1 << 50 // GP, FEAT_BTI; RES0 before it
@@ -100,15 +102,25 @@ const (
 	guardedAlias = blockSize
 )
 
-// translationTable returns the level 1 table: devices, memory, and the memory
-// once more with its pages guarded.
-func translationTable() [3]uint64 {
+// TaggedAlias is how far above an image's memory the same memory lies once more
+// with allocation tags, in the image of a Tagged program.
+const TaggedAlias = 2 * blockSize
+
+// translationTable returns the level 1 table: devices, memory, the memory once
+// more with its pages guarded, and where it is tagged once more. Without
+// FEAT_MTE2 that attribute is UNPREDICTABLE, and a CPU may speculate into any
+// valid mapping (Arm ARM, "MAIR_EL1").
+func translationTable(tagged bool) [4]uint64 {
 	memory := uint64(memoryLow | blockInner | blockAF | blockUXN | blockValid)
-	return [3]uint64{
+	table := [4]uint64{
 		blockDevice | blockAF | blockPXN | blockUXN | blockValid,
 		memory,
 		memory | blockGuarded,
 	}
+	if tagged {
+		table[3] = memory | blockTagged | blockPXN
+	}
+	return table
 }
 
 // HCR_EL2 for a vCPU that starts at EL2.

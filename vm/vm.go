@@ -133,6 +133,15 @@ type TrapObserver interface {
 	RunObserved(ctx context.Context, vcpu int, program *probe.Program) (*probe.Trace, *probe.Traps, error)
 }
 
+// TagMover is a VM whose guest memory has allocation tags (FEAT_MTE2) that can
+// be read and written: one byte for each 16 bytes of memory, of which the lower
+// four bits are the tag. base and the memory's size are multiples of the host's
+// page size.
+type TagMover interface {
+	Tags(base, size uint64) ([]byte, error)
+	SetTags(base uint64, tags []byte) error
+}
+
 // CapabilityChecker tells the value of a KVM capability
 // (KVM_CHECK_EXTENSION).
 type CapabilityChecker interface {

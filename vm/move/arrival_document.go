@@ -58,7 +58,7 @@ type differenceDocument struct {
 func (a *Arrival) Marshal() ([]byte, error) {
 	d := arrivalDocument{
 		Arrived: a.Arrived(), Looked: a.Looked, Schema: ArrivalSchema,
-		Host: hostDocument{Emulator: a.Host.Emulator, Kernel: a.Host.Kernel, Mode: a.Host.Mode, PageSize: a.Host.PageSize},
+		Host: newHostDocument(&a.Host),
 	}
 	for _, r := range a.Contract {
 		d.Contract = append(d.Contract, partDocument{int(r.Errno), r.Field, r.Hint, r.Register, number(r.There), r.VCPU, number(r.Wanted)})
@@ -79,25 +79,26 @@ func (a *Arrival) Marshal() ([]byte, error) {
 // ReadArrival reads an arrival. File names the document in errors, which are
 // *guise.DocumentError.
 func ReadArrival(file string, data []byte) (*Arrival, error) {
-	a, err := readArrival(data)
+	var d arrivalDocument
+	if err := json.Unmarshal(data, &d, json.RejectUnknownMembers(true)); err != nil {
+		return nil, guise.NewDocumentError(file, data, err)
+	}
+	a, err := d.arrival()
 	if err != nil {
 		return nil, &guise.DocumentError{File: file, Message: err.Error()}
 	}
 	return a, nil
 }
 
-func readArrival(data []byte) (*Arrival, error) {
-	var d arrivalDocument
-	if err := json.Unmarshal(data, &d, json.RejectUnknownMembers(true)); err != nil {
-		return nil, err
-	}
+func (d *arrivalDocument) arrival() (*Arrival, error) {
 	if d.Schema != ArrivalSchema {
 		return nil, fmt.Errorf("schema: want %s, there is %q", ArrivalSchema, d.Schema)
 	}
-	a := &Arrival{
-		Looked: d.Looked,
-		Host:   guise.HostFacts{Emulator: d.Host.Emulator, Kernel: d.Host.Kernel, Mode: d.Host.Mode, PageSize: d.Host.PageSize},
+	host, err := d.Host.facts()
+	if err != nil {
+		return nil, err
 	}
+	a := &Arrival{Looked: d.Looked, Host: host}
 	for _, p := range d.Contract {
 		wanted, err := parseNumber("wanted", p.Wanted)
 		if err != nil {
@@ -114,7 +115,7 @@ func readArrival(data []byte) (*Arrival, error) {
 		if err != nil {
 			return nil, err
 		}
-		value, err := hex.DecodeString(r.Value)
+		value, err := parseBytes("value", r.Value)
 		if err != nil {
 			return nil, err
 		}

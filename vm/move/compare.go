@@ -89,6 +89,9 @@ func (m *memory) registers() {
 	if m.setup.Has(guise.FeaturePMU) {
 		m.holds(probe.MRS, "PMEVTYPER0_EL0", 0x11)
 	}
+	if m.setup.Has(guise.FeatureMTE) {
+		m.holds(probe.Execute, "tags", heldTags(firstTag(m.vcpu)))
+	}
 }
 
 // value returns the first result of an operation, and whether it has one.

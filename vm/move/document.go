@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/kvmabi"
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/vm"
 )
@@ -58,11 +59,12 @@ type filterDocument struct {
 	Count  uint32 `json:"count"`
 }
 
-// regionDocument holds memory compressed with gzip.
+// regionDocument holds memory, and its allocation tags, compressed with gzip.
 type regionDocument struct {
 	Base string `json:"base"`
 	Data []byte `json:"data"`
 	Size uint64 `json:"size"`
+	Tags []byte `json:"tags,omitzero"`
 }
 
 type vcpuDocument struct {
@@ -88,25 +90,52 @@ func parseNumber(what, text string) (uint64, error) {
 	return value, nil
 }
 
+// parseBytes reads what hex.EncodeToString writes.
+func parseBytes(what, text string) ([]byte, error) {
+	value, err := hex.DecodeString(text)
+	if err != nil || hex.EncodeToString(value) != text {
+		return nil, fmt.Errorf("%s: %q: want bytes in lower-case hex", what, text)
+	}
+	return value, nil
+}
+
+// maxPageSize is that of a host.
+const maxPageSize = 1 << 16
+
+func newHostDocument(facts *guise.HostFacts) hostDocument {
+	return hostDocument{Emulator: facts.Emulator, Kernel: facts.Kernel, Mode: facts.Mode, PageSize: facts.PageSize}
+}
+
+func (d *hostDocument) facts() (guise.HostFacts, error) {
+	if d.PageSize < 0 || d.PageSize > maxPageSize {
+		return guise.HostFacts{}, fmt.Errorf("host: pageSize: %d; want 0 to %d", d.PageSize, maxPageSize)
+	}
+	return guise.HostFacts{Emulator: d.Emulator, Kernel: d.Kernel, Mode: d.Mode, PageSize: d.PageSize}, nil
+}
+
 // Marshal writes the state as a document; equal states give equal bytes.
 func (s *State) Marshal() ([]byte, error) {
 	d := stateDocument{
 		Captured: occasionDocument{s.Made.At, s.Made.By},
 		Contract: s.Contract.Marshal(),
-		Host:     hostDocument{Emulator: s.Host.Emulator, Kernel: s.Host.Kernel, Mode: s.Host.Mode, PageSize: s.Host.PageSize},
+		Host:     newHostDocument(&s.Host),
 		Schema:   Schema,
 	}
 	for _, f := range s.Filters {
 		d.Filters = append(d.Filters, filterDocument{f.Action, number(uint64(f.Base)), f.Count})
 	}
 	for _, region := range s.Memory {
-		var packed bytes.Buffer
-		writer := gzip.NewWriter(&packed)
-		_, err := writer.Write(region.Data)
-		if err = errors.Join(err, writer.Close()); err != nil {
+		packed, err := compress(region.Data)
+		if err != nil {
 			return nil, err
 		}
-		d.Memory = append(d.Memory, regionDocument{number(region.Base), packed.Bytes(), uint64(len(region.Data))})
+		document := regionDocument{Base: number(region.Base), Data: packed, Size: uint64(len(region.Data))}
+		if region.Tags != nil {
+			if document.Tags, err = compress(region.Tags); err != nil {
+				return nil, err
+			}
+		}
+		d.Memory = append(d.Memory, document)
 	}
 	for _, v := range s.VCPUs {
 		registers := map[string]string{}
@@ -122,31 +151,44 @@ func (s *State) Marshal() ([]byte, error) {
 	return append(data, '\n'), err
 }
 
+func compress(data []byte) ([]byte, error) {
+	var packed bytes.Buffer
+	writer := gzip.NewWriter(&packed)
+	_, err := writer.Write(data)
+	err = errors.Join(err, writer.Close())
+	return packed.Bytes(), err
+}
+
 // ReadState reads a state. File names the document in errors, which are
 // *guise.DocumentError.
 func ReadState(file string, data []byte) (*State, error) {
-	s, err := readState(file, data)
+	var d stateDocument
+	if err := json.Unmarshal(data, &d, json.RejectUnknownMembers(true)); err != nil {
+		return nil, guise.NewDocumentError(file, data, err)
+	}
+	s, err := d.state()
 	if err != nil {
 		return nil, &guise.DocumentError{File: file, Message: err.Error()}
 	}
 	return s, nil
 }
 
-func readState(file string, data []byte) (*State, error) {
-	var d stateDocument
-	if err := json.Unmarshal(data, &d, json.RejectUnknownMembers(true)); err != nil {
-		return nil, err
-	}
+func (d *stateDocument) state() (*State, error) {
 	if d.Schema != Schema {
 		return nil, fmt.Errorf("schema: want %s, there is %q", Schema, d.Schema)
 	}
-	contract, err := guise.ReadContract(file, d.Contract)
+	// Lines of a part would be taken for the document's.
+	contract, err := guise.ReadContract("contract", d.Contract)
+	var inside *guise.DocumentError
+	if errors.As(err, &inside) {
+		return nil, fmt.Errorf("contract: %s", inside.Message)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
 	}
-	s := &State{
-		Made: guise.Occasion{At: d.Captured.At, By: d.Captured.By}, Contract: contract,
-		Host: guise.HostFacts{Emulator: d.Host.Emulator, Kernel: d.Host.Kernel, Mode: d.Host.Mode, PageSize: d.Host.PageSize},
+	s := &State{Made: guise.Occasion{At: d.Captured.At, By: d.Captured.By}, Contract: contract}
+	if s.Host, err = d.Host.facts(); err != nil {
+		return nil, err
 	}
 	if err := s.readFilters(d.Filters); err != nil {
 		return nil, err
@@ -174,6 +216,9 @@ func (s *State) readFilters(filters []filterDocument) error {
 		if base>>32 != 0 {
 			return fmt.Errorf("filters: %s: a function identifier has 32 bits", f.Base)
 		}
+		if f.Action > kvmabi.FilterForwardToUser {
+			return fmt.Errorf("filters: action %d: want 0 to %d", f.Action, kvmabi.FilterForwardToUser)
+		}
 		s.Filters = append(s.Filters, Filter{Base: uint32(base), Count: f.Count, Action: f.Action})
 	}
 	return nil
@@ -184,9 +229,9 @@ func (s *State) readVCPUs(vcpus []vcpuDocument) error {
 		return fmt.Errorf("vcpus: %d; want 1 to %d", len(vcpus), maxVCPUs)
 	}
 	for i, v := range vcpus {
-		events, err := hex.DecodeString(v.Events)
+		events, err := parseBytes("events", v.Events)
 		if err != nil {
-			return fmt.Errorf("vCPU %d: events: %w", i, err)
+			return fmt.Errorf("vCPU %d: %w", i, err)
 		}
 		if len(v.Registers) > maxRegisters {
 			return fmt.Errorf("vCPU %d: %d registers; want at most %d", i, len(v.Registers), maxRegisters)
@@ -197,7 +242,7 @@ func (s *State) readVCPUs(vcpus []vcpuDocument) error {
 			if err != nil {
 				return fmt.Errorf("vCPU %d: %w", i, err)
 			}
-			value, err := hex.DecodeString(text)
+			value, err := parseBytes(name, text)
 			if err != nil || len(value) != arm64.ID(id).Size() {
 				return fmt.Errorf("vCPU %d: register %s: %q: want %d bytes in hex", i, name, text, arm64.ID(id).Size())
 			}
@@ -225,19 +270,36 @@ func (s *State) readMemory(regions []regionDocument) error {
 		if total += region.Size; region.Size > travellerStride || total > maxMemorySize {
 			return fmt.Errorf("memory: region %d has %d bytes; want at most %d", i, region.Size, travellerStride)
 		}
-		reader, err := gzip.NewReader(bytes.NewReader(region.Data))
-		if err != nil {
-			return fmt.Errorf("memory: region %d: %w", i, err)
+		read := Region{Base: base}
+		if read.Data, err = expand(region.Data, region.Size); err != nil {
+			return fmt.Errorf("memory: region %d: data: %w", i, err)
 		}
-		// One byte more than is said, to find that there is more.
-		data, err := io.ReadAll(io.LimitReader(reader, int64(region.Size)+1))
-		if err != nil {
-			return fmt.Errorf("memory: region %d: %w", i, err)
+		if tagged := s.Contract.Setup.Has(guise.FeatureMTE); tagged != (region.Tags != nil) {
+			return fmt.Errorf("memory: region %d: want tags where the contract's setup has %s, and only there", i, guise.FeatureMTE)
 		}
-		if uint64(len(data)) != region.Size {
-			return fmt.Errorf("memory: region %d: the data does not have the %d bytes it says", i, region.Size)
+		if region.Tags != nil {
+			if read.Tags, err = expand(region.Tags, region.Size/tagGranule); err != nil {
+				return fmt.Errorf("memory: region %d: tags: %w", i, err)
+			}
 		}
-		s.Memory = append(s.Memory, Region{base, data})
+		s.Memory = append(s.Memory, read)
 	}
 	return nil
+}
+
+// expand undoes compress, for data that must have size bytes.
+func expand(packed []byte, size uint64) ([]byte, error) {
+	reader, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	// One byte more than is said, to find that there is more.
+	data, err := io.ReadAll(io.LimitReader(reader, int64(size)+1))
+	if err != nil {
+		return nil, err
+	}
+	if uint64(len(data)) != size {
+		return nil, fmt.Errorf("it does not have the %d bytes it says", size)
+	}
+	return data, nil
 }

@@ -1,6 +1,10 @@
 package move
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/guise-project/guise/probe"
+)
 
 // line is one instruction: its word, and its text, from which a test has
 // assemblers make the word again.
@@ -87,6 +91,45 @@ func fillP(n, count uint32) []line {
 // readP leaves the number of active elements of Pn in x0.
 func readP(n uint32) []line {
 	return []line{{0x25208000 | n<<5, fmt.Sprintf("cntp x0, p0, p%d.b", n)}}
+}
+
+// tagGranules is how many granules of 16 bytes have a tag that must survive.
+const tagGranules = 16
+
+// taggedScratch leaves the tagged address of the operation's scratch memory in
+// x1.
+func taggedScratch() []line {
+	return append(load(1, probe.TaggedAlias), line{0x8b010121, "add x1, x9, x1"})
+}
+
+// storeTags gives granule n of the scratch memory the tag first+n.
+func storeTags(first uint64) []line {
+	lines := taggedScratch()
+	for n := range uint32(tagGranules) {
+		lines = append(lines, load(0, (first+uint64(n))%16<<56)...)
+		lines = append(lines, line{0xd9200820 | n<<12, fmt.Sprintf("stg x0, [x1, #%d]", 16*n)})
+	}
+	return lines
+}
+
+// readTags leaves the tags in x0, the first granule's in the lowest bits.
+func readTags() []line {
+	lines := append(taggedScratch(), load(0, 0)...)
+	for n := range uint32(tagGranules) {
+		lines = append(lines,
+			line{0xd9600022 | n<<12, fmt.Sprintf("ldg x2, [x1, #%d]", 16*n)},
+			line{0xd378ec42, "ubfx x2, x2, #56, #4"},
+			line{0xaa020000 | 4*n<<10, fmt.Sprintf("orr x0, x0, x2, lsl #%d", 4*n)})
+	}
+	return lines
+}
+
+// heldTags is what readTags leaves after storeTags.
+func heldTags(first uint64) (tags uint64) {
+	for n := range uint64(tagGranules) {
+		tags |= (first + n) % 16 << (4 * n)
+	}
+	return tags
 }
 
 // startTimer starts the virtual timer to fire in a number of seconds (1, 2, 4

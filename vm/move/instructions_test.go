@@ -31,6 +31,7 @@ func sequences() []line {
 		lines = append(lines, storeAt(moveAddress, 0x1234_5678_9abc_def0, size)...)
 	}
 	lines = append(lines, loadFrom(distributor+0x204)...)
+	lines = append(append(lines, storeTags(3)...), readTags()...)
 	for _, sequence := range [][]line{startTimer(timerShift), readCounter(), awaitTimer(), awaitInterrupt(), takeInterrupt()} {
 		lines = append(lines, sequence...)
 	}
@@ -43,7 +44,7 @@ func TestInstructionsAgainstBinutils(t *testing.T) {
 	objcopy := testenv.Tool(t, "binutils-aarch64-linux-gnu", "aarch64-linux-gnu-objcopy")
 	lines := sequences()
 	var source strings.Builder
-	source.WriteString(".arch armv8.5-a+sve\n")
+	source.WriteString(".arch armv8.5-a+sve+memtag\n")
 	for _, l := range lines {
 		fmt.Fprintln(&source, l.asm)
 	}

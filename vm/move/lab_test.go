@@ -11,7 +11,7 @@ import (
 func TestOnKernels(t *testing.T) {
 	labtest.OnHosts(t, []lab.Host{
 		{Kernel: "5.10", CPU: "neoverse-n1"},
-		{Kernel: "6.12", CPU: "max"},
+		{Kernel: "6.12", CPU: "max", Options: []string{"mte=on"}},
 		{Kernel: "7.2", CPU: "a64fx"},
 	}, "-test.run=Live")
 }

@@ -27,6 +27,7 @@ func TestLiveThere(t *testing.T) {
 		{VGIC: 3, Features: []guise.Feature{guise.FeaturePMU}},
 		{VGIC: 3, Features: []guise.Feature{guise.FeaturePAuth, guise.FeaturePMU, guise.FeatureSVE}},
 		{VGIC: 3, Features: []guise.Feature{guise.FeaturePMU, guise.FeatureSVE}},
+		{VGIC: 3, Features: []guise.Feature{guise.FeatureMTE}},
 	} {
 		t.Run(setup.Key(), func(t *testing.T) {
 			capture, err := vm.Capture(t.Context(), host, vm.CaptureOptions{Setups: []guise.Setup{setup}})
@@ -37,8 +38,7 @@ func TestLiveThere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			shown := &capture.Setups[0]
-			contract := &guise.Contract{Name: "as shown", Setup: shown.Setup, View: shown.View, Listed: shown.Listed}
+			contract := asShown(capture)
 			filters := []Filter{{Base: 0x8600_0001, Count: 1, Action: kvmabi.FilterDeny}}
 			state, err := Save(t.Context(), host, contract, SaveOptions{Filters: filters})
 			if errors.Is(err, vm.ErrNotSupported) {
@@ -73,6 +73,12 @@ func TestLiveThere(t *testing.T) {
 	}
 }
 
+// asShown is a contract of what a host of one setup shows.
+func asShown(capture *guise.Capture) *guise.Contract {
+	shown := &capture.Setups[0]
+	return &guise.Contract{Name: "as shown", Setup: shown.Setup, View: shown.View, Listed: shown.Listed}
+}
+
 // TestLiveLossesAreFound changes the state on the way; the guest must miss what it
 // lost.
 func TestLiveLossesAreFound(t *testing.T) {
@@ -81,13 +87,6 @@ func TestLiveLossesAreFound(t *testing.T) {
 		testenv.Missing(t, "%v", err)
 	}
 	defer host.Close()
-	setup := guise.Setup{VGIC: 3}
-	capture, err := vm.Capture(t.Context(), host, vm.CaptureOptions{Setups: []guise.Setup{setup}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown := &capture.Setups[0]
-	contract := &guise.Contract{Name: "as shown", Setup: shown.Setup, View: shown.View, Listed: shown.Listed}
 	// register finds the saved value of a register of vCPU 0.
 	register := func(s *State, id arm64.ID) []byte {
 		for _, r := range s.VCPUs[0].Registers {
@@ -98,21 +97,42 @@ func TestLiveLossesAreFound(t *testing.T) {
 		t.Fatalf("%v was not saved", id)
 		return nil
 	}
+	contracts := map[guise.Feature]*guise.Contract{}
+	for _, features := range [][]guise.Feature{nil, {guise.FeatureMTE}} {
+		setup := guise.Setup{VGIC: 3, Features: features}
+		capture, err := vm.Capture(t.Context(), host, vm.CaptureOptions{Setups: []guise.Setup{setup}})
+		switch {
+		case errors.Is(err, vm.ErrNotSupported) && features != nil:
+			t.Logf("this host has no %s", setup.Key())
+		case err != nil:
+			t.Fatal(err)
+		case features == nil:
+			contracts[""] = asShown(capture)
+		default:
+			contracts[features[0]] = asShown(capture)
+		}
+	}
 	for _, row := range []struct {
 		name  string
 		spoil func(*State)
 		want  string // what the guest misses
+		needs guise.Feature
 	}{
-		{"FP register", func(s *State) { register(s, kvmabi.CoreV(7))[9] ^= 1 }, "V7"},
-		{"FPCR", func(s *State) { register(s, kvmabi.CoreFPCR)[2] = 0 }, "FPCR"},
-		{"time", func(s *State) { clear(register(s, kvmabi.TimerCNT)[2:]) }, "CNTVCT_EL0"},
-		{"comparator", func(s *State) { register(s, kvmabi.TimerCVAL)[0] ^= 0xff }, "CNTV_CVAL_EL0"},
+		{"FP register", func(s *State) { register(s, kvmabi.CoreV(7))[9] ^= 1 }, "V7", ""},
+		{"FPCR", func(s *State) { register(s, kvmabi.CoreFPCR)[2] = 0 }, "FPCR", ""},
+		{"time", func(s *State) { clear(register(s, kvmabi.TimerCNT)[2:]) }, "CNTVCT_EL0", ""},
+		{"comparator", func(s *State) { register(s, kvmabi.TimerCVAL)[0] ^= 0xff }, "CNTV_CVAL_EL0", ""},
 		{"pending interrupts", func(s *State) {
 			s.VGIC = slices.DeleteFunc(s.VGIC, func(r vm.VGICRegister) bool {
 				return r.Group == kvmabi.VGICGroupRedistRegs && r.Attr&0xffff_ffff == 0x1_0200 || r.Group == kvmabi.VGICGroupLevelInfo
 			})
-		}, "interrupt 2"},
+		}, "interrupt 2", ""},
+		{"tags", func(s *State) { clear(s.Memory[0].Tags) }, "tags", guise.FeatureMTE},
 	} {
+		contract := contracts[row.needs]
+		if contract == nil {
+			continue
+		}
 		t.Run(row.name, func(t *testing.T) {
 			state, err := Save(t.Context(), host, contract, SaveOptions{VCPUs: 1})
 			if err != nil {

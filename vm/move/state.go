@@ -50,7 +50,13 @@ type Register struct {
 type Region struct {
 	Base uint64
 	Data []byte
+	// Tags are the allocation tags of a VM with MTE, one byte for each
+	// tagGranule bytes of Data; nil without.
+	Tags []byte
 }
+
+// tagGranule is how many bytes of memory have one tag.
+const tagGranule = 16
 
 // guestLimit bounds how long a guest may take to get ready, or to look again:
 // it waits two seconds for its timer.
@@ -70,7 +76,6 @@ func unmovable(setup *guise.Setup) error {
 	}{
 		{setup.Protected, "the memory of a protected VM is hidden from its host"},
 		{setup.Has(guise.FeatureAArch32), "the traveller is AArch64"},
-		{setup.Has(guise.FeatureMTE), "allocation tags are not taken along"},
 		{setup.Has(guise.FeatureEL2), "the state of a guest hypervisor is not taken along"},
 		{setup.VGIC == 2, "the state of a vGICv2 is not taken along"},
 	} {
@@ -82,9 +87,9 @@ func unmovable(setup *guise.Setup) error {
 }
 
 // asMovable returns the VM as one that can be moved.
-func asMovable(host vm.Host, machine vm.VM) (vm.Movable, error) {
+func asMovable(host vm.Host, machine vm.VM, setup *guise.Setup) (vm.Movable, error) {
 	movable, ok := machine.(vm.Movable)
-	if !ok {
+	if _, tags := machine.(vm.TagMover); !ok || setup.Has(guise.FeatureMTE) && !tags {
 		return nil, fmt.Errorf("%s: %w: its VMs have no state that can be taken along", host, vm.ErrNotSupported)
 	}
 	return movable, nil
@@ -106,7 +111,7 @@ func Save(ctx context.Context, host vm.Host, contract *guise.Contract, options S
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, machine.Close()) }()
-	movable, err := asMovable(host, machine)
+	movable, err := asMovable(host, machine, &contract.Setup)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +133,13 @@ func Save(ctx context.Context, host vm.Host, contract *guise.Contract, options S
 		return nil, err
 	}
 	for i, memory := range memories {
-		state.Memory = append(state.Memory, Region{Base: travellerBase + uint64(i)*travellerStride, Data: slices.Clone(memory)})
+		region := Region{Base: travellerBase + uint64(i)*travellerStride, Data: slices.Clone(memory)}
+		if contract.Setup.Has(guise.FeatureMTE) {
+			if region.Tags, err = j.tags().Tags(region.Base, uint64(len(region.Data))); err != nil {
+				return nil, err
+			}
+		}
+		state.Memory = append(state.Memory, region)
 	}
 	return state, nil
 }
@@ -153,6 +164,9 @@ type journey struct {
 	machine vm.Movable
 	state   *State
 }
+
+// tags is the VM as one with allocation tags, which asMovable has seen to.
+func (j *journey) tags() vm.TagMover { return j.machine.(vm.TagMover) }
 
 // image builds a vCPU's traveller.
 func image(setup *guise.Setup, vcpu int) (*probe.Image, error) {
@@ -300,7 +314,7 @@ func Restore(ctx context.Context, host vm.Host, state *State) (_ *Arrival, err e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, machine.Close()) }()
-	movable, err := asMovable(host, machine)
+	movable, err := asMovable(host, machine, &state.Contract.Setup)
 	if err != nil {
 		return nil, err
 	}
@@ -340,6 +354,11 @@ func (j *journey) unpack(arrival *Arrival) ([][]byte, error) {
 			return nil, err
 		}
 		copy(memory, region.Data)
+		if region.Tags != nil {
+			if err := j.tags().SetTags(region.Base, region.Tags); err != nil {
+				return nil, err
+			}
+		}
 		memories = append(memories, memory)
 	}
 	for _, stage := range stages {

@@ -68,6 +68,9 @@ func pattern(vcpu int, n uint32, half uint64) uint64 {
 	return 0x0101_0101_0101_0101*uint64(n+1) ^ uint64(vcpu)<<60 ^ half<<56 ^ 0xa5
 }
 
+// firstTag is the tag of the first granule, of which each further has one more.
+func firstTag(vcpu int) uint64 { return uint64(vcpu) + 1 }
+
 // predicateCount is how many elements of Pn are active, 1 to 8; 0 for P0, of
 // which all are.
 func predicateCount(n uint32) uint32 {
@@ -80,7 +83,9 @@ func predicateCount(n uint32) uint32 {
 // traveller makes the program that one vCPU runs, on its way from one host to
 // another.
 func traveller(setup *guise.Setup, vcpu int) *probe.Program {
-	t := &itinerary{setup: setup, vcpu: vcpu, program: &probe.Program{Name: fmt.Sprintf("traveller of vCPU %d", vcpu)}}
+	t := &itinerary{setup: setup, vcpu: vcpu, program: &probe.Program{
+		Name: fmt.Sprintf("traveller of vCPU %d", vcpu), Tagged: setup.Has(guise.FeatureMTE),
+	}}
 	t.hold()
 	t.look(before)
 	t.execute("start timer", startTimer(timerShift), 2)
@@ -135,6 +140,9 @@ func (t *itinerary) hold() {
 		t.write("start PMCCNTR_EL0", regPMCNTENSET, 1<<31)
 		t.write("hold PMEVTYPER0_EL0", regPMEVTYPER0, 0x11) // CPU_CYCLES
 		t.write("start PMCR_EL0", regPMCR, 1)
+	}
+	if t.setup.Has(guise.FeatureMTE) {
+		t.execute("hold tags", storeTags(firstTag(t.vcpu)), 0)
 	}
 	if t.setup.VGIC == 3 {
 		t.interrupts()
@@ -200,6 +208,9 @@ func (t *itinerary) recall() {
 	t.read("TPIDR_EL0", regTPIDR)
 	if t.setup.Has(guise.FeaturePMU) {
 		t.read("PMEVTYPER0_EL0", regPMEVTYPER0)
+	}
+	if t.setup.Has(guise.FeatureMTE) {
+		t.execute("tags", readTags(), 1)
 	}
 	if t.setup.VGIC != 3 {
 		t.execute("timer", awaitTimer(), 3)
