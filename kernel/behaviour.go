@@ -5,8 +5,21 @@ package kernel
 type Behaviour uint8
 
 const (
+	// TrapsFeatures: reads of S3_0_C0_C1_0 to S3_0_C0_C7_7 by an AArch64 guest
+	// are trapped (HCR_EL2.TID3); before, a guest sees the CPU's registers.
+	TrapsFeatures Behaviour = iota
+	// AnswersSMCCC: calls of SMCCC 1.1 and PSCI 1.0 are answered. What older
+	// versions answer is not in the log.
+	AnswersSMCCC
+	// OffersSVE and OffersPAuth: VMs can be given SVE and pointer
+	// authentication.
+	OffersSVE
+	OffersPAuth
+	// ChoosesIPASize: the type of a VM can say the size of its addresses; before,
+	// it is 40 bits.
+	ChoosesIPASize
 	// ServesSMC: SMC from a guest is answered as HVC is.
-	ServesSMC Behaviour = iota
+	ServesSMC
 	// FiltersCalls: the SMCCC filter exists.
 	FiltersCalls
 	// RefusesEmptyFilter: a filter of no functions from 0 is refused as such,
@@ -72,6 +85,11 @@ type BehaviourChange struct {
 }
 
 var behaviours = []BehaviourChange{
+	{TrapsFeatures, series, Span{}, "guests read feature registers as KVM has them (HCR_EL2.TID3), not the CPU's; AArch32 guests go on reading the CPU's"},
+	{AnswersSMCCC, by5_10, Span{}, "SMCCC 1.1 and PSCI 1.0"},
+	{OffersSVE, after15, Span{}, "VMs with SVE (KVM_ARM_VCPU_SVE); before, the bit is ENOENT"},
+	{OffersPAuth, after15, Span{}, "VMs with pointer authentication (KVM_ARM_VCPU_PTRAUTH_*); before, the bits are ENOENT"},
+	{ChoosesIPASize, by5_10, Span{}, "KVM_CAP_ARM_VM_IPA_SIZE; before, 40 bits"},
 	{ServesSMC, from6_12, Span{}, "SMC from a guest is answered as HVC is; before, x0 = -1"},
 	{FiltersCalls, in("6.4"), Span{}, "the SMCCC filter (KVM_ARM_VM_SMCCC_FILTER)"},
 	{RefusesEmptyFilter, from6_12, from6_16, "a filter of no functions from 0: EINVAL, in a stable update of 6.12; else EEXIST"},

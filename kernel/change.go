@@ -34,6 +34,9 @@ const (
 	IgnoredWithoutAArch32
 	// Appears: the register exists.
 	Appears
+	// Exposes: the feature registers S3_0_C0_C2_6 to S3_0_C0_C7_7 exist; those
+	// below always did.
+	Exposes
 	// TakenAsZero: the fields take the values in Set, and then hold 0.
 	TakenAsZero
 	// HostsTakenAsZero: the fields take the value that the host itself has, and
@@ -47,6 +50,9 @@ const (
 	Reports
 	// Gains: KVM shows the fields as the host has them; before, it shows 0.
 	Gains
+	// Shows: KVM shows the fields as the host has them, although the newest
+	// version does not combine them over CPUs.
+	Shows
 	// Hides: where When holds, KVM shows 0 for the fields.
 	Hides
 	// Drops: KVM shows 0 for fields that on the host have a value in Set.
@@ -136,16 +142,16 @@ var exceptions = []Change{
 // firmware is KVM's firmware pseudo-registers and hypercall bitmaps
 // (Documentation/virt/kvm/arm/fw-pseudo-registers.rst).
 var firmware = []Change{
-	{Since: always, Kind: Appears, Register: "PSCI_VERSION"},
-	{Since: always, Kind: Writable, Register: "PSCI_VERSION"},
-	{Since: always, Kind: Refuses, Register: "PSCI_VERSION", Set: isa.Only(0), Note: "0.1 is for vCPUs without KVM_ARM_VCPU_PSCI_0_2"},
-	{Since: always, Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_1"},
-	{Since: always, Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_1"},
-	{Since: always, Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_2"},
-	{Since: always, Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_2", Fields: []string{"Level"}},
-	{Since: always, Kind: Takes, Register: "SMCCC_ARCH_WORKAROUND_2", Fields: []string{"Level"}, Set: isa.Range(0, 1), Note: "levels 0 and 1 need level 0"},
-	{Since: always, Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_3", Note: "by a stable update of 5.10"},
-	{Since: always, Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_3"},
+	{Since: by5_10, Kind: Appears, Register: "PSCI_VERSION"},
+	{Since: by5_10, Kind: Writable, Register: "PSCI_VERSION"},
+	{Since: by5_10, Kind: Refuses, Register: "PSCI_VERSION", Set: isa.Only(0), Note: "0.1 is for vCPUs without KVM_ARM_VCPU_PSCI_0_2"},
+	{Since: by5_10, Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_1"},
+	{Since: by5_10, Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_1"},
+	{Since: by5_10, Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_2"},
+	{Since: by5_10, Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_2", Fields: []string{"Level"}},
+	{Since: by5_10, Kind: Takes, Register: "SMCCC_ARCH_WORKAROUND_2", Fields: []string{"Level"}, Set: isa.Range(0, 1), Note: "levels 0 and 1 need level 0"},
+	{Since: by5_10, Kind: Appears, Register: "SMCCC_ARCH_WORKAROUND_3", Note: "by a stable update of 5.10"},
+	{Since: by5_10, Kind: Writable, Register: "SMCCC_ARCH_WORKAROUND_3"},
 	{Since: from6_1, Kind: Appears, Register: "STD_BMAP"},
 	{Since: from6_1, Kind: Writable, Register: "STD_BMAP"},
 	{Since: from6_1, Kind: Appears, Register: "STD_HYP_BMAP"},

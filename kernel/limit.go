@@ -96,6 +96,7 @@ type limitStep struct {
 // limitTable is what one version makes of the host's registers.
 type limitTable struct {
 	absent [arm64.NumRegisters]uint64 // bits not taken over from the host yet
+	shown  [arm64.NumRegisters]uint64 // bits shown that no later version combines
 	steps  [arm64.NumRegisters][]limitStep
 }
 
@@ -109,7 +110,9 @@ func (t *limitTable) apply(c *Change, place int, present bool) {
 		switch {
 		case c.Kind == Gains && !present:
 			t.absent[place] |= field.Mask()
-		case c.Kind != Gains && present:
+		case c.Kind == Shows && present:
+			t.shown[place] |= field.Mask()
+		case c.Kind != Gains && c.Kind != Shows && present:
 			t.add(place, limitStep{c.Kind, c.When, field, c.Value, c.Set})
 		}
 	}
@@ -160,9 +163,13 @@ var sanitised = sync.OnceValue(func() *[arm64.NumRegisters]uint64 {
 })
 
 // Limit returns what KVM of this version shows of one feature register, before
-// anyone writes to it.
+// anyone writes to it. Before the series of 2017 that is what the boot CPU has,
+// which a guest sees also of registers that userspace is not given.
 func (p *Profile) Limit(place int, hw *Hardware, vm VM) uint64 {
-	value := hw.Values[place] & sanitised()[place] &^ p.limits.absent[place]
+	if !p.Does(TrapsFeatures) && featureRegister(place) {
+		return hw.Values[place]
+	}
+	value := hw.Values[place] & (sanitised()[place] | p.limits.shown[place]) &^ p.limits.absent[place]
 	if p.aarch32.Has(place) && hw.Field(arm64.IDAA64PFR0EL1, "EL0") != 2 {
 		value = 0
 	}

@@ -42,8 +42,8 @@ const (
 // Read in arch/arm64/kvm/sys_regs.c and kernel/cpufeature.c of the versions in
 // writable, and held against what those kernels show in the lab.
 var limits = []Change{
-	// Fields that the kernel takes over from the host only since a version;
-	// all others that it combines were there before all that is known.
+	// Fields that the kernel takes over from the host only since a version after
+	// 5.10; early has those before, and all others came with the series.
 	{Since: from6_1, Kind: Gains, Register: "ID_AA64ISAR2_EL1", Fields: []string{"APA3", "GPA3", "BC", "WFxT"}},
 	{Since: from6_1, Kind: Gains, Register: "ID_AA64MMFR1_EL1", Fields: []string{"TIDCP1"}},
 	{Since: from6_12, Kind: Gains, Register: "ID_AA64ISAR1_EL1", Fields: []string{"XS"}},
@@ -69,9 +69,9 @@ var limits = []Change{
 	{Since: in("7.1"), Kind: Gains, Register: "ID_AA64FPFR0_EL1", Fields: []string{"F16MM2"}},
 
 	// What no VM is given.
-	{Since: always, Kind: Hides, Register: "ID_AA64PFR0_EL1", Fields: []string{"AMU"}},
-	{Since: always, Kind: Hides, Register: "ID_AA64PFR1_EL1", Fields: []string{"SME", "GCS"}},
-	{Since: always, Kind: Hides, Register: "ID_AA64SMFR0_EL1"},
+	{Since: series, Kind: Hides, Register: "ID_AA64PFR0_EL1", Fields: []string{"AMU"}},
+	{Since: series, Kind: Hides, Register: "ID_AA64PFR1_EL1", Fields: []string{"SME", "GCS"}},
+	{Since: series, Kind: Hides, Register: "ID_AA64SMFR0_EL1"},
 	{Since: from6_1, Kind: Hides, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMSVer"}},
 	{Since: from6_12, Kind: Hides, Register: "ID_AA64PFR0_EL1", Fields: []string{"MPAM"}, Note: "6.13, and a stable update of 6.12"},
 	{Since: from6_12, Kind: Hides, Register: "ID_AA64PFR1_EL1", Fields: []string{"MPAM_frac"}, Note: "6.13, and a stable update of 6.12"},
@@ -80,12 +80,12 @@ var limits = []Change{
 	{Since: from6_16, Kind: Hides, Register: "ID_AA64MMFR2_EL1", Fields: []string{"NV"}},
 
 	// What comes with a vCPU feature.
-	{Since: always, Kind: Hides, When: WithoutSVE, Register: "ID_AA64PFR0_EL1", Fields: []string{"SVE"}},
-	{Since: always, Kind: Hides, When: WithoutSVE, Register: "ID_AA64ZFR0_EL1"},
-	{Since: always, Kind: Hides, When: WithoutPAuth, Register: "ID_AA64ISAR1_EL1", Fields: []string{"APA", "API", "GPA", "GPI"}},
-	{Since: always, Kind: Hides, When: WithoutPAuth, Register: "ID_AA64ISAR2_EL1", Fields: []string{"APA3", "GPA3"}},
-	{Since: always, Kind: Hides, When: WithoutMTE, Register: "ID_AA64PFR1_EL1", Fields: []string{"MTE", "MTE_frac"}},
-	{Since: always, Kind: Hides, When: WithoutMTE, Register: "ID_AA64PFR2_EL1", Fields: []string{"MTEFAR", "MTESTOREONLY"}},
+	{Since: series, Kind: Hides, When: WithoutSVE, Register: "ID_AA64PFR0_EL1", Fields: []string{"SVE"}},
+	{Since: series, Kind: Hides, When: WithoutSVE, Register: "ID_AA64ZFR0_EL1"},
+	{Since: series, Kind: Hides, When: WithoutPAuth, Register: "ID_AA64ISAR1_EL1", Fields: []string{"APA", "API", "GPA", "GPI"}},
+	{Since: series, Kind: Hides, When: WithoutPAuth, Register: "ID_AA64ISAR2_EL1", Fields: []string{"APA3", "GPA3"}},
+	{Since: series, Kind: Hides, When: WithoutMTE, Register: "ID_AA64PFR1_EL1", Fields: []string{"MTE", "MTE_frac"}},
+	{Since: series, Kind: Hides, When: WithoutMTE, Register: "ID_AA64PFR2_EL1", Fields: []string{"MTEFAR", "MTESTOREONLY"}},
 	{Since: from6_1, Kind: Hides, When: WithoutPMU, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Note: "5.10 shows the PMU to every VM"},
 
 	// What KVM does not virtualise for a guest with EL2. QEMU's max is the only
@@ -116,26 +116,26 @@ var limits = []Change{
 	{Since: from6_16, Kind: Forces, When: WithEL2, Register: "ID_AA64MMFR4_EL1", Fields: []string{"E2H0"}, Value: 14},
 
 	// The debug architecture and the PMU that KVM emulates.
-	{Since: always, Kind: Drops, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Only(15), Note: "an IMPLEMENTATION DEFINED PMU is not emulated"},
-	{Since: always, Kind: Caps, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Value: 4},
+	{Since: by5_10, Kind: Drops, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Only(15), Note: "an IMPLEMENTATION DEFINED PMU is not emulated"},
+	{Since: by5_10, Kind: Caps, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Value: 4},
 	{Since: from6_1, Kind: Caps, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Value: 5},
 	{Since: from6_12, Kind: Caps, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Value: 6},
 	{Since: from6_1, Kind: Forces, Register: "ID_AA64DFR0_EL1", Fields: []string{"DebugVer"}, Value: 6},
 	{Since: from6_12, Kind: Caps, Register: "ID_AA64DFR0_EL1", Fields: []string{"DebugVer"}, Value: 10},
 	{Since: from6_12, Kind: Caps, Register: "ID_DFR0_EL1", Fields: []string{"CopDbg"}, Value: 10},
 
-	{Since: always, Kind: Caps, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Value: 4},
+	{Since: by5_10, Kind: Caps, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Value: 4},
 	{Since: from6_1, Kind: Caps, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Value: 5},
 	{Since: from6_1, Kind: Hides, When: WithoutPMU, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}},
 	{Since: from6_12, Kind: DerivesFromPMU, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Note: "even where the register otherwise reads 0 for want of AArch32"},
 
 	// What the kernel knows better than the CPU says.
-	{Since: always, Kind: Forces, When: NotAffectedByV2, Register: "ID_AA64PFR0_EL1", Fields: []string{"CSV2"}, Value: 1},
+	{Since: by5_10, Kind: Forces, When: NotAffectedByV2, Register: "ID_AA64PFR0_EL1", Fields: []string{"CSV2"}, Value: 1},
 	{Since: from6_1, Kind: Forces, When: NotAffectedByMeltdown, Register: "ID_AA64PFR0_EL1", Fields: []string{"CSV3"}, Value: 1},
 	{Since: from6_1, Kind: Forces, When: OnGICv3, Register: "ID_AA64PFR0_EL1", Fields: []string{"GIC"}, Value: 1},
 
 	// KVM's own registers.
-	{Since: always, Kind: Forces, Register: "PSCI_VERSION", Value: 0x1_0000},
+	{Since: by5_10, Kind: Forces, Register: "PSCI_VERSION", Value: 0x1_0000},
 	{Since: from6_1, Kind: Forces, Register: "PSCI_VERSION", Value: 0x1_0001},
 	{Since: in("6.13"), Kind: Forces, Register: "PSCI_VERSION", Value: 0x1_0003},
 	{Since: from6_1, Kind: Forces, Register: "STD_BMAP", Fields: []string{"TRNG_V1_0"}, Value: 1},

@@ -52,7 +52,8 @@ func sysreg(name string) arm64.ID {
 	return e.ID()
 }
 
-// listed is what KVM_GET_REG_LIST has. As kernels list it in the lab.
+// listed is what KVM_GET_REG_LIST has. As kernels list it in the lab; before
+// 5.10, as arch/arm64/kvm/sys_regs.c of 4.14 and 5.2 has it.
 var listed = []Listing{
 	{Name: "X0 to X30, SP, PC", First: idCore64, Count: 33, Step: 2, Since: always},
 	{Name: "PSTATE, SP_EL1, ELR_EL1, SPSR[0] to SPSR[4]", First: idCore64 + 0x42, Count: 8, Step: 2, Since: always},
@@ -73,17 +74,21 @@ var listed = []Listing{
 
 	{Name: "MIDR_EL1", First: sysreg("S3_0_C0_C0_0"), Since: always},
 	{Name: "MPIDR_EL1, REVIDR_EL1", First: sysreg("S3_0_C0_C0_5"), Count: 2, Step: 1, Since: always},
-	{Name: "S3_0_C0_C1_0 to S3_0_C0_C7_7", First: sysreg("S3_0_C0_C1_0"), Count: 56, Step: 1, Since: always},
-	{Name: "SCTLR_EL1, ACTLR_EL1, CPACR_EL1", First: sysreg("S3_0_C1_C0_0"), Count: 3, Step: 1, Since: always},
+	{Name: "ID_PFR0_EL1 to ID_MMFR3_EL1", First: sysreg("S3_0_C0_C1_0"), Count: 8, Step: 1, Since: always},
+	{Name: "ID_ISAR0_EL1 to ID_ISAR5_EL1", First: sysreg("S3_0_C0_C2_0"), Count: 6, Step: 1, Since: always},
+	{Name: "S3_0_C0_C2_6 to S3_0_C0_C7_7", First: sysreg("S3_0_C0_C2_6"), Count: 42, Step: 1, Since: series},
+	{Name: "SCTLR_EL1", First: sysreg("S3_0_C1_C0_0"), Since: always},
+	{Name: "ACTLR_EL1", First: sysreg("S3_0_C1_C0_1"), Since: between("5.2", "5.10")},
+	{Name: "CPACR_EL1", First: sysreg("S3_0_C1_C0_2"), Since: always},
 	{Name: "SCTLR2_EL1", First: sysreg("S3_0_C1_C0_3"), Since: in("6.17"), When: []Condition{WithSCTLRX}},
 	{Name: "RGSR_EL1, GCR_EL1", First: sysreg("S3_0_C1_C0_5"), Count: 2, Step: 1, Since: from6_1, When: []Condition{WithMTE}},
-	{Name: "ZCR_EL1", First: sysreg("S3_0_C1_C2_0"), Since: always, When: []Condition{WithSVE}},
+	{Name: "ZCR_EL1", First: sysreg("S3_0_C1_C2_0"), Since: after15, When: []Condition{WithSVE}},
 	{Name: "TTBR0_EL1, TTBR1_EL1, TCR_EL1", First: sysreg("S3_0_C2_C0_0"), Count: 3, Step: 1, Since: always},
 	{Name: "TCR2_EL1", First: sysreg("S3_0_C2_C0_3"), Since: from6_12, Until: from6_16},
 	{Name: "TCR2_EL1", First: sysreg("S3_0_C2_C0_3"), Since: from6_16, When: []Condition{WithTCRX}},
-	{Name: "APIAKey, APIBKey", First: sysreg("S3_0_C2_C1_0"), Count: 4, Step: 1, Since: always, When: []Condition{WithPAuth}},
-	{Name: "APDAKey, APDBKey", First: sysreg("S3_0_C2_C2_0"), Count: 4, Step: 1, Since: always, When: []Condition{WithPAuth}},
-	{Name: "APGAKey", First: sysreg("S3_0_C2_C3_0"), Count: 2, Step: 1, Since: always, When: []Condition{WithPAuth}},
+	{Name: "APIAKey, APIBKey", First: sysreg("S3_0_C2_C1_0"), Count: 4, Step: 1, Since: after15, When: []Condition{WithPAuth}},
+	{Name: "APDAKey, APDBKey", First: sysreg("S3_0_C2_C2_0"), Count: 4, Step: 1, Since: after15, When: []Condition{WithPAuth}},
+	{Name: "APGAKey", First: sysreg("S3_0_C2_C3_0"), Count: 2, Step: 1, Since: after15, When: []Condition{WithPAuth}},
 	{Name: "AFSR0_EL1, AFSR1_EL1", First: sysreg("S3_0_C5_C1_0"), Count: 2, Step: 1, Since: always},
 	{Name: "ESR_EL1", First: sysreg("S3_0_C5_C2_0"), Since: always},
 	{Name: "TFSR_EL1, TFSRE0_EL1", First: sysreg("S3_0_C5_C6_0"), Count: 2, Step: 1, Since: from6_1, When: []Condition{WithMTE}},
@@ -95,7 +100,7 @@ var listed = []Listing{
 	{Name: "POR_EL1", First: sysreg("S3_0_C10_C2_4"), Since: from6_12, When: []Condition{WithS1POE}},
 	{Name: "AMAIR_EL1", First: sysreg("S3_0_C10_C3_0"), Since: always},
 	{Name: "VBAR_EL1", First: sysreg("S3_0_C12_C0_0"), Since: always},
-	{Name: "DISR_EL1", First: sysreg("S3_0_C12_C1_1"), Since: always},
+	{Name: "DISR_EL1", First: sysreg("S3_0_C12_C1_1"), Since: between("4.14", "5.2")},
 	{Name: "CONTEXTIDR_EL1", First: sysreg("S3_0_C13_C0_1"), Since: always},
 	{Name: "TPIDR_EL1", First: sysreg("S3_0_C13_C0_4"), Since: always},
 	{Name: "CNTKCTL_EL1", First: sysreg("S3_0_C14_C1_0"), Since: always},
@@ -113,20 +118,23 @@ var listed = []Listing{
 	{Name: "IFSR32_EL2", First: sysreg("S3_4_C5_C0_1"), Since: always},
 	{Name: "FPEXC32_EL2", First: sysreg("S3_4_C5_C3_0"), Since: always},
 
-	{Name: "PSCI_VERSION and workarounds", First: arm64.FirmwareID(0), Count: 4, Step: 1, Since: always},
+	{Name: "PSCI_VERSION and workarounds", First: arm64.FirmwareID(0), Count: 4, Step: 1, Since: by5_10},
 	{Name: "STD_BMAP, STD_HYP_BMAP, VENDOR_HYP_BMAP", First: arm64.FirmwareFeatureID(0), Count: 3, Step: 1, Since: from6_1},
 	{Name: "VENDOR_HYP_BMAP_2", First: arm64.FirmwareFeatureID(3), Since: from6_16},
 
-	{Name: "Z0 to Z31", First: idSVEZ, Count: 32, Step: 0x20, Since: always, When: []Condition{WithSVE}},
-	{Name: "P0 to P15", First: idSVEP, Count: 16, Step: 0x20, Since: always, When: []Condition{WithSVE}},
-	{Name: "FFR", First: idSVEFFR, Since: always, When: []Condition{WithSVE}},
-	{Name: "KVM_REG_ARM64_SVE_VLS", First: arm64.IDSVEVectorLengths, Since: always, When: []Condition{WithSVE}},
+	{Name: "Z0 to Z31", First: idSVEZ, Count: 32, Step: 0x20, Since: after15, When: []Condition{WithSVE}},
+	{Name: "P0 to P15", First: idSVEP, Count: 16, Step: 0x20, Since: after15, When: []Condition{WithSVE}},
+	{Name: "FFR", First: idSVEFFR, Since: after15, When: []Condition{WithSVE}},
+	{Name: "KVM_REG_ARM64_SVE_VLS", First: arm64.IDSVEVectorLengths, Since: after15, When: []Condition{WithSVE}},
 }
 
-// listedPMU are listed for every VM by 5.10, and from 6.1 for those with a PMU.
+// listedPMCR was not listed at first.
+var listedPMCR = []Listing{{Name: "PMCR_EL0", First: sysreg("S3_3_C9_C12_0")}}
+
+// listedPMU are listed for every VM up to 5.10, and from 6.1 for those with a PMU.
 var listedPMU = []Listing{
 	{Name: "PMINTENSET_EL1, PMINTENCLR_EL1", First: sysreg("S3_0_C9_C14_1"), Count: 2, Step: 1},
-	{Name: "PMCR_EL0, PMCNTENSET_EL0, PMCNTENCLR_EL0, PMOVSCLR_EL0, PMSWINC_EL0, PMSELR_EL0", First: sysreg("S3_3_C9_C12_0"), Count: 6, Step: 1},
+	{Name: "PMCNTENSET_EL0, PMCNTENCLR_EL0, PMOVSCLR_EL0, PMSWINC_EL0, PMSELR_EL0", First: sysreg("S3_3_C9_C12_1"), Count: 5, Step: 1},
 	{Name: "PMCCNTR_EL0", First: sysreg("S3_3_C9_C13_0"), Count: 1},
 	{Name: "PMUSERENR_EL0", First: sysreg("S3_3_C9_C14_0"), Count: 1},
 	{Name: "PMOVSSET_EL0", First: sysreg("S3_3_C9_C14_3"), Count: 1},
@@ -190,6 +198,8 @@ func Listings() []Listing {
 	}
 	add(listedPMU, always, from6_1)
 	add(listedPMU, from6_1, Span{}, WithPMU)
+	add(listedPMCR, between("5.2", "5.10"), from6_1)
+	add(listedPMCR, from6_1, Span{}, WithPMU)
 	add(listedEL2, from6_16, Span{}, WithEL2)
 	add(listedEL2Later, in("6.17"), Span{}, WithEL2)
 	add(listedEL2Early, from6_16, in("6.17"), WithEL2)

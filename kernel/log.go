@@ -61,6 +61,8 @@ func (c *Change) subject() string {
 	switch {
 	case c.Kind == IgnoredWithoutAArch32:
 		return "AArch32 ID registers"
+	case c.Kind == Exposes:
+		return "S3_0_C0_C2_6 to S3_0_C0_C7_7"
 	case c.Kind == Frozen && strings.HasPrefix(c.Register, "ID_"):
 		return "feature registers"
 	case len(c.Fields) == 0:
@@ -78,7 +80,9 @@ func (c *Change) text() string {
 		IgnoredWithoutAArch32: "read 0 and ignore writes on hosts without AArch32",
 		Appears:               "exists", HostsTakenAsZero: "the host's own value is taken, and stored as 0",
 		Frozen: "frozen by the first run of a vCPU (EBUSY)", Gains: "shown as the host has it; before, 0",
-		Hides: "hidden", DerivesFromPMU: "made from ID_AA64DFR0_EL1.PMUVer",
+		Exposes: "userspace has them, combined over all CPUs; before, only guests, and the CPU's own",
+		Shows:   "shown as the host has it",
+		Hides:   "hidden", DerivesFromPMU: "made from ID_AA64DFR0_EL1.PMUVer",
 	}[c.Kind]
 	switch c.Kind {
 	case Refuses:

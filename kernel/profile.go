@@ -10,14 +10,23 @@ import (
 	"github.com/guise-project/guise/isa/arm64"
 )
 
-// Known lists the versions whose behaviour was read and tried, oldest first.
-var Known = []Version{must("5.10"), must("6.1"), must("6.12"), must("6.18"), must("7.2")}
+// Known lists the versions whose behaviour was read or tried in the lab, oldest
+// first.
+var Known = []Version{
+	must("5.10"), must("6.1"), must("6.12"), must("6.16"), must("6.17"), must("6.18"), must("7.0"), must("7.1"), must("7.2"),
+}
+
+// Early lists versions before those, known from texts and source alone, oldest
+// first.
+var Early = []Version{must("4.14"), must("4.15")}
 
 // Newest is the newest version known.
 var Newest = Known[len(Known)-1]
 
 // Changes returns the whole log, oldest entries first within each table.
-func Changes() []Change { return slices.Concat(limits, writable, exceptions, firmware, reported) }
+func Changes() []Change {
+	return slices.Concat(early, limits, writable, exceptions, firmware, reported)
+}
 
 // Profile is KVM's guest-visible behaviour at one version. It is immutable and
 // safe for concurrent use.
@@ -58,7 +67,7 @@ type profileKey struct {
 
 // At returns the profile of a version. A version between two that are known is
 // given the entries whose release is known to be in it; Unsettled tells whether
-// others may be. It fails for a version before 5.10.
+// others may be. It fails for a version before 4.14.
 func At(v Version) (*Profile, error) { return at(v, false) }
 
 // Latest is At with the entries that are not settled counted as there: what the
@@ -66,8 +75,8 @@ func At(v Version) (*Profile, error) { return at(v, false) }
 func Latest(v Version) (*Profile, error) { return at(v, true) }
 
 func at(v Version, latest bool) (*Profile, error) {
-	if v.Compare(Known[0]) < 0 {
-		return nil, fmt.Errorf("kernel %v: no profile; the oldest is %v", v, Known[0])
+	if v.Compare(Early[0]) < 0 {
+		return nil, fmt.Errorf("kernel %v: no profile; the oldest is %v", v, Early[0])
 	}
 	key := profileKey{v, latest}
 	if p, ok := profiles.Load(key); ok {
@@ -115,7 +124,7 @@ func (p *Profile) Unsettled() []Change {
 // apply adds one entry to the profile, or what follows from its absence.
 func (p *Profile) apply(c *Change, present bool) {
 	for _, place := range c.places() {
-		if c.Kind == Appears {
+		if c.Kind == Appears || c.Kind == Exposes {
 			if !present {
 				p.absent.Add(place)
 			}
@@ -178,7 +187,8 @@ func (c *Change) places() []int {
 		name := arm64.Registers[i].Name
 		same := name == c.Register || strings.HasPrefix(name, c.Register+"[")
 		switch {
-		case same, c.Kind == IgnoredWithoutAArch32 && aarch32Register(i),
+		case same && c.Kind != Exposes, c.Kind == Exposes && featureRegister(i) && !invariant(i),
+			c.Kind == IgnoredWithoutAArch32 && aarch32Register(i),
 			c.Kind == Frozen && c.Register == "ID_AA64PFR0_EL1" && featureRegister(i):
 			places = append(places, i)
 		}
@@ -196,6 +206,13 @@ func aarch32Register(place int) bool {
 	}
 	e, ok := arm64.ID(arm64.Registers[place].ID).Encoding()
 	return ok && e.Op0 == 3 && e.Op1 == 0 && e.CRn == 0 && 1 <= e.CRm && e.CRm <= 3
+}
+
+// invariant reports whether userspace was given the register at place before the
+// series of 2017, as the boot CPU has it: those of AArch32 up to ID_ISAR5_EL1,
+// and CTR_EL0 (Linux 4.14, arch/arm64/kvm/sys_regs.c, invariant_sys_regs).
+func invariant(place int) bool {
+	return arm64.IDPFR0EL1 <= place && place <= arm64.IDISAR5EL1 || place == arm64.CTREL0
 }
 
 // featureRegister reports whether the register at place is one of the feature

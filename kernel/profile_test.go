@@ -147,7 +147,7 @@ func TestAArch32IsFixedWithoutAArch32(t *testing.T) {
 }
 
 func TestVersionsBeforeTheOldestAreRefused(t *testing.T) {
-	if p, err := At(must("4.14")); err == nil {
-		t.Errorf("4.14 has profile %v", p.Version)
+	if p, err := At(must("4.13")); err == nil {
+		t.Errorf("4.13 has profile %v", p.Version)
 	}
 }

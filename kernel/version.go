@@ -100,7 +100,7 @@ func in(version string) Span {
 
 // Spans between the versions that were read or tried.
 var (
-	always   = upTo("5.10")
+	always   = upTo("4.14")
 	from6_1  = between("5.10", "6.1")
 	from6_12 = between("6.1", "6.12")
 	from6_16 = between("6.12", "6.16")

@@ -9,7 +9,7 @@ package kernel
 // lab: AArch32 registers came with 6.17 and stable updates of 6.12, and 6.16
 // lacks them.
 var writable = []Change{
-	{Since: always, Kind: Writable, Register: "ID_AA64PFR0_EL1", Fields: []string{"CSV2"}},
+	{Since: by5_10, Kind: Writable, Register: "ID_AA64PFR0_EL1", Fields: []string{"CSV2"}},
 	{Since: from6_1, Kind: Writable, Register: "ID_AA64PFR0_EL1", Fields: []string{"CSV3"}},
 	{Since: from6_12, Until: from6_16, Kind: Writable, Register: "ID_PFR0_EL1", Fields: []string{"DIT", "CSV2", "State3", "State2", "State1", "State0"}},
 	{Since: in("6.17"), Kind: Writable, Register: "ID_PFR0_EL1", Fields: []string{"DIT", "CSV2", "State3", "State2", "State1", "State0"}},

@@ -171,7 +171,8 @@ func (p *predictor) predict() SetupForecast {
 // then is what a field may be under the next kernel.
 func (p *predictor) then(slot int, now uint64) isa.Set {
 	place, class := int(arm64.Slots[slot].Register), classes()[arm64.Slots[slot].Register]
-	if !p.next.Has(place) {
+	raw := class == classFeature && !p.next.Does(kernel.TrapsFeatures)
+	if !p.next.Has(place) && !raw {
 		return isa.Only(now)
 	}
 	switch {
@@ -387,7 +388,12 @@ func (s *SetupForecast) Settle(made vm.VM) error {
 		id := arm64.ID(arm64.Registers[arm64.Slots[f.Slot].Register].ID)
 		value, err := made.Get(0, id)
 		if errors.Is(err, syscall.ENOENT) {
-			continue
+			// Perhaps a guest reads it all the same, from the CPU.
+			var seen bool
+			if value, seen = readRaw(made, id); !seen {
+				continue
+			}
+			err = nil
 		}
 		if err != nil {
 			return err
@@ -405,4 +411,15 @@ func (s *SetupForecast) Settle(made vm.VM) error {
 		w.Then, w.Known = value, true
 	}
 	return nil
+}
+
+// readRaw reads a register that userspace is not given and guests read untrapped.
+func readRaw(made vm.VM, id arm64.ID) (uint64, bool) {
+	m, ok := made.(*VM)
+	e, system := id.Encoding()
+	if !ok || !system || m.host.raw == nil {
+		return 0, false
+	}
+	value, answer := m.Read(0, e)
+	return value, answer == Value
 }

@@ -43,6 +43,11 @@ func (m *VM) Read(vcpu int, e arm64.Encoding) (uint64, Answer) {
 	case regGMID, regSMIDR, regCCSIDR2:
 		return m.readOptional(e)
 	}
+	if raw := m.host.raw; raw != nil {
+		if l := &m.host.space[spaceIndex(e)]; l.class == classFeature {
+			return raw[l.place], Value
+		}
+	}
 	place, class := m.placeOf(e)
 	switch class {
 	case classFeature, classIdentity:
@@ -187,8 +192,14 @@ func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.
 			answer := m.Write(vcpu, op.Register, op.Value)
 			m.record(record, answer, probe.SystemAccess{Register: op.Register})
 		case probe.Execute:
+			if m.host.raw != nil {
+				continue // what such kernels trap besides is not known
+			}
 			m.record(record, m.execute(op), probe.SystemAccess{})
 		case probe.HVC, probe.SMC:
+			if !m.host.profile.Does(kernel.AnswersSMCCC) {
+				continue
+			}
 			r, served := m.call(op.Kind, &op.Args)
 			if !served {
 				return trace, refusedCall("KVM_RUN", fmt.Sprintf("%s %s: left for userspace", op.Kind, op.Name), syscall.EIO)

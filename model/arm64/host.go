@@ -23,6 +23,9 @@ type Host struct {
 	// sanitised are the machine's registers as the kernel combines them.
 	sanitised *Sanitised
 	space     *[192]located
+	// raw are the registers that guests read untrapped; nil where they are
+	// trapped.
+	raw       *[arm64.NumRegisters]uint64
 	templates sync.Map // kernel.VM to *VM as it is made, without vCPUs
 }
 
@@ -37,7 +40,11 @@ func NewHost(machine *Machine, version kernel.Version) (*Host, error) {
 		return nil, err
 	}
 	hardware, sanitised := machine.Hardware(profile)
-	return &Host{machine: machine, profile: profile, hardware: hardware, sanitised: sanitised, space: space()}, nil
+	h := &Host{machine: machine, profile: profile, hardware: hardware, sanitised: sanitised, space: space()}
+	if !profile.Does(kernel.TrapsFeatures) {
+		h.raw = &hardware.Values
+	}
+	return h, nil
 }
 
 // Open makes the host that a name such as "6.12/neoverse-v1" stands for: a
@@ -147,7 +154,8 @@ func (h *Host) mte() bool {
 // initErrno is what KVM_ARM_VCPU_INIT answers to a set of features.
 func (h *Host) initErrno(vm kernel.VM) syscall.Errno {
 	switch {
-	case vm.EL2 && !h.profile.Does(kernel.OffersEL2):
+	case vm.EL2 && !h.profile.Does(kernel.OffersEL2), vm.SVE && !h.profile.Does(kernel.OffersSVE),
+		vm.PAuth && !h.profile.Does(kernel.OffersPAuth):
 		return syscall.ENOENT // a bit that this version does not know
 	case vm.PMU && !h.pmu(),
 		vm.SVE && h.sanitised.VectorLengths == 0,
@@ -196,7 +204,7 @@ func (h *Host) newVM(setup *guise.Setup, vcpus int) (*VM, error) {
 		}
 		return nil, refused(kvmabi.CreateVM, syscall.EINVAL)
 	}
-	if setup.IPABits != 0 && (setup.IPABits < 32 || setup.IPABits > h.ipaBits()) {
+	if setup.IPABits != 0 && (!h.profile.Does(kernel.ChoosesIPASize) || setup.IPABits < 32 || setup.IPABits > h.ipaBits()) {
 		return nil, refused(kvmabi.CreateVM, syscall.EINVAL)
 	}
 	kvm := setup.KernelVM()

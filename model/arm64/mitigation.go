@@ -79,6 +79,11 @@ func (m *Machine) Hardware(profile *kernel.Profile) (*kernel.Hardware, *Sanitise
 		Values: s.Values, GICv3: m.GICv3, MeltdownSafe: true,
 		SpectreV2: kernel.Unaffected, SpectreV4: kernel.Unaffected, SpectreBHB: kernel.Unaffected,
 	}
+	if !profile.Does(kernel.TrapsFeatures) {
+		// Nothing is combined for guests, nor for userspace.
+		hw.Values = m.registers(0)
+		hw.Values[arm64.CTREL0] = m.CPUs[0].Registers[arm64.CTREL0]
+	}
 	for i := range m.CPUs {
 		cpu := &m.CPUs[i]
 		v2 := m.spectreV2(cpu)
