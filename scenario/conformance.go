@@ -84,6 +84,7 @@ var fixedFields = []struct{ register, fields string }{
 func fieldScript() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("[<4.15] skip userspace has no AArch64 feature register")
 	for _, f := range fixedFields {
 		for field := range strings.FieldsSeq(f.fields) {
 			line("vm base")

@@ -1,9 +1,11 @@
 package scenario_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/guise-project/guise/kernel"
 	model "github.com/guise-project/guise/model/arm64"
 	"github.com/guise-project/guise/scenario"
 )
@@ -16,9 +18,9 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	checked := 0
-	for _, version := range []string{"5.10", "6.1", "6.12", "6.16", "6.17", "6.18", "7.0", "7.1", "7.2"} {
+	for _, version := range slices.Concat(kernel.Early, kernel.Known) {
 		for _, cpu := range append(model.CPUModels(), "max,kvm-arm.mode=nested") {
-			host, err := model.Open(version + "/" + cpu)
+			host, err := model.Open(version.String() + "/" + cpu)
 			if err != nil {
 				t.Fatal(err)
 			}
