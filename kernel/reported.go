@@ -82,7 +82,7 @@ var reported = []Change{
 	{Since: in("7.1"), Kind: Reports, Register: "ID_AA64FPFR0_EL1", Value: 0xfc0080ff},
 	{Since: from6_12, Kind: Reports, Register: "ID_AA64DFR0_EL1", Value: 0xf000f00f0f},
 	{Since: from6_12, Kind: Reports, Register: "ID_AA64ISAR0_EL1", Value: 0xfffffffffffffff0},
-	{Since: between("6.18", "7.0"), Kind: Reports, Register: "ID_AA64ISAR0_EL1", Value: 0xfffffffff0fffff0},
+	{Since: in("7.0"), Kind: Reports, Register: "ID_AA64ISAR0_EL1", Value: 0xfffffffff0fffff0},
 	{Since: from6_12, Kind: Reports, Register: "ID_AA64ISAR1_EL1", Value: 0xffffffff00fff00f},
 	{Since: from6_12, Kind: Reports, Register: "ID_AA64ISAR2_EL1", Value: 0xffff0fffffff00ff},
 	{Since: from6_16, Kind: Reports, Register: "ID_AA64ISAR2_EL1", Value: 0xffffffffffff00ff},
