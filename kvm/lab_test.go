@@ -1,8 +1,6 @@
 package kvm
 
 import (
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/guise-project/guise/lab"
@@ -26,16 +24,7 @@ func TestOnKernels(t *testing.T) {
 	} {
 		t.Run(host.Name(), func(t *testing.T) {
 			t.Parallel()
-			labtest.RunPackage(t, host, "-model="+modelOf(&host))
+			labtest.RunPackage(t, host, "-model="+host.Name())
 		})
 	}
-}
-
-// modelOf is the reference model's name for a host.
-func modelOf(h *lab.Host) string {
-	name := h.Kernel + "/" + h.CPU
-	if slices.Contains(h.Options, "mte=on") {
-		name += "+mte"
-	}
-	return strings.Join(append([]string{name}, h.Append...), ",")
 }

@@ -19,7 +19,7 @@ import (
 
 // onHosts are the hosts that scenarios run on.
 type onHosts struct {
-	On     []string `default:"model:7.2/max" placeholder:"WHERE" help:"Where: model:VERSION/CPU, kvm (this machine), lab:VERSION/CPU. Several one after the other; the model of 7.2/max unless given."`
+	On     []string `default:"model:7.2/max" placeholder:"WHERE" help:"Where: model:VERSION/CPU, kvm (this machine), lab:VERSION/CPU; kernel parameters follow after commas. Several one after the other; the model of 7.2/max unless given."`
 	Device string   `default:"/dev/kvm" help:"KVM's device."`
 	JSON   bool     `name:"json" help:"Print outcomes as JSON."`
 }
@@ -65,13 +65,14 @@ func (c *modelTestCommand) Run(s *session) (int, error) {
 // run runs the scripts on every host. args is the command line that does it
 // inside a host of the lab, files what it reads there.
 func (o *onHosts) run(s *session, scripts []*scenario.Script, args, files []string, verbose bool) (int, error) {
-	for _, name := range o.On {
+	names := hostNames(o.On)
+	for _, name := range names {
 		if err := checkHostName(name); err != nil {
 			return 0, &inputError{err}
 		}
 	}
 	var all []*scenario.Outcome
-	for _, name := range o.On {
+	for _, name := range names {
 		outcomes, err := o.outcomes(s, name, scripts, args, files, verbose)
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", name, err)
@@ -96,6 +97,20 @@ func (o *onHosts) run(s *session, scripts []*scenario.Script, args, files []stri
 		return status, s.printJSON(all)
 	}
 	return status, nil
+}
+
+// hostNames puts together what the commas of a list took apart: kernel
+// parameters, and options of the board, belong to the host before them.
+func hostNames(words []string) []string {
+	var names []string
+	for _, word := range words {
+		if word == "kvm" || strings.Contains(word, ":") || len(names) == 0 {
+			names = append(names, word)
+		} else {
+			names[len(names)-1] += "," + word
+		}
+	}
+	return names
 }
 
 // checkHostName finds what is wrong with a name before anything runs.

@@ -3,6 +3,7 @@ package arm64
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -49,7 +50,7 @@ func NewHost(machine *Machine, version kernel.Version) (*Host, error) {
 
 // Open makes the host that a name such as "6.12/neoverse-v1" stands for: a
 // kernel version, a CPU model that CPUModels lists, and after commas kernel
-// parameters ("7.2/max,kvm-arm.mode=nested").
+// parameters and "mte=on" ("7.2/max,mte=on,kvm-arm.mode=nested").
 func Open(name string) (*Host, error) {
 	version, rest, ok := strings.Cut(name, "/")
 	if !ok {
@@ -60,6 +61,10 @@ func Open(name string) (*Host, error) {
 		return nil, err
 	}
 	model, parameters, _ := strings.Cut(rest, ",")
+	// Hosts of the lab have options of QEMU's board among the parameters.
+	if others, found := without(parameters, "mte=on"); found {
+		model, parameters = model+"+mte", others
+	}
 	machine, err := NewMachine(model)
 	if err != nil {
 		return nil, err
@@ -70,6 +75,16 @@ func Open(name string) (*Host, error) {
 	}
 	machine.Name = rest
 	return NewHost(machine, v)
+}
+
+// without takes a word out of a list with commas.
+func without(list, word string) (rest string, found bool) {
+	words := strings.Split(list, ",")
+	i := slices.Index(words, word)
+	if i < 0 {
+		return list, false
+	}
+	return strings.Join(slices.Delete(words, i, i+1), ","), true
 }
 
 // String names the host as Open takes it, with "model:" before.
