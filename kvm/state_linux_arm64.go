@@ -168,17 +168,23 @@ var vgicCPURegisters = []arm64.Encoding{
 	{Op0: 3, CRn: 12, CRm: 9, Op2: 3},
 }
 
+// add adds the registers of a range.
+func (r vgicRange) add(state []vm.VGICRegister, group uint32, vcpu uint64) []vm.VGICRegister {
+	for offset := r.first; offset < r.end; offset += r.step {
+		state = append(state, vm.VGICRegister{Group: group, Attr: vcpu | offset})
+	}
+	return state
+}
+
 // vgicAttributes are all attributes of the interrupt controller's state, in the
 // order of writing.
 func (m *machine) vgicAttributes() ([]vm.VGICRegister, error) {
-	var state []vm.VGICRegister
-	add := func(group uint32, affinity uint64, r vgicRange) {
-		for offset := r.first; offset < r.end; offset += r.step {
-			state = append(state, vm.VGICRegister{Group: group, Attr: affinity | offset})
-		}
+	if m.setup.VGIC == 2 {
+		return m.vgicV2Attributes(), nil
 	}
+	var state []vm.VGICRegister
 	for _, r := range vgicDistRegisters {
-		add(kvmabi.VGICGroupDistRegs, 0, r)
+		state = r.add(state, kvmabi.VGICGroupDistRegs, 0)
 	}
 	for index := range m.vcpus {
 		mpidr, err := m.Get(index, arm64.Encoding{Op0: 3, Op2: 5}.ID())
@@ -188,12 +194,12 @@ func (m *machine) vgicAttributes() ([]vm.VGICRegister, error) {
 		// Aff3 to Aff0 in bits 63 to 32; MPIDR_EL1 has Aff3 in bits 39 to 32.
 		affinity := (mpidr&0xff_ffff | mpidr>>32&0xff<<24) << kvmabi.VGICAffinityShift
 		for _, r := range vgicRedistRegisters {
-			add(kvmabi.VGICGroupRedistRegs, affinity, r)
+			state = r.add(state, kvmabi.VGICGroupRedistRegs, affinity)
 		}
 		for _, e := range vgicCPURegisters {
 			state = append(state, vm.VGICRegister{Group: kvmabi.VGICGroupCPUSysregs, Attr: affinity | uint64(e.ID())&0xffff})
 		}
-		add(kvmabi.VGICGroupLevelInfo, affinity, vgicLevelInfo)
+		state = vgicLevelInfo.add(state, kvmabi.VGICGroupLevelInfo, affinity)
 	}
 	return state, nil
 }
@@ -211,6 +217,9 @@ func (m *machine) VGICState() ([]vm.VGICRegister, error) {
 		r := &state[i]
 		switch errno := attribute(m.host, m.vgic, kvmabi.GetDeviceAttr, r.Group, r.Attr, &r.Value); errno {
 		case 0:
+			if m.setup.VGIC == 2 && r.Group == kvmabi.VGICGroupDistRegs && r.Attr&0xffff_ffff == vgicV2PendingPrivate {
+				r.Value &^= vgicV2Software
+			}
 		case unix.ENXIO, unix.EINVAL:
 			r.Group = noGroup // an active priority register that the host has not
 		default:

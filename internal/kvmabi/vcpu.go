@@ -50,6 +50,7 @@ const (
 
 	VGICGroupAddr       = 0
 	VGICGroupDistRegs   = 1
+	VGICGroupCPURegs    = 2 // vGICv2
 	VGICGroupNRIRQs     = 3
 	VGICGroupControl    = 4
 	VGICGroupRedistRegs = 5
@@ -64,7 +65,8 @@ const (
 	VGICControlInit              = 0
 	VGICControlSavePendingTables = 3
 
-	// VGICAffinityShift is where groups 5, 6 and 7 hold the vCPU's affinity.
+	// VGICAffinityShift is where groups 5, 6 and 7 hold the vCPU's affinity, and
+	// groups 1 and 2 of a vGICv2 its number.
 	VGICAffinityShift = 32
 	// VGICLevelInfoShift is where group 7 says what it holds; 0 is the line
 	// level of 32 interrupts.

@@ -2,6 +2,7 @@ package move
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/guise-project/guise/probe"
 )
@@ -165,34 +166,62 @@ func awaitTimer() []line {
 	}
 }
 
+// cpuInterfaceLines are how the CPU interface of one version of the interrupt
+// controller is reached: by system registers, or by memory at x5.
+type cpuInterfaceLines struct {
+	reach                     []line
+	highest, acknowledge, end line // in and from x0
+}
+
+var cpuInterfaces = map[int]cpuInterfaceLines{
+	2: {
+		load(5, cpuInterface),
+		line{0xb94018a0, "ldr w0, [x5, #24]"}, // GICC_HPPIR
+		line{0xb9400ca0, "ldr w0, [x5, #12]"}, // GICC_IAR
+		line{0xb90010a0, "str w0, [x5, #16]"}, // GICC_EOIR
+	},
+	3: {
+		nil,
+		line{0xd538cc40, "mrs x0, S3_0_C12_C12_2"}, // ICC_HPPIR1_EL1
+		line{0xd538cc00, "mrs x0, S3_0_C12_C12_0"}, // ICC_IAR1_EL1
+		line{0xd518cc20, "msr S3_0_C12_C12_1, x0"}, // ICC_EOIR1_EL1
+	},
+}
+
+// readHighest leaves the pending interrupt of highest priority in x0.
+func readHighest(vgic int) []line {
+	gic := cpuInterfaces[vgic]
+	return append(slices.Clone(gic.reach), gic.highest)
+}
+
 // awaitInterrupt waits, for up to 8 seconds of the counter, until the interrupt
 // of highest priority is the virtual timer's, and leaves its number in x0.
-func awaitInterrupt() []line {
-	return []line{
-		{0xd53be041, "mrs x1, cntvct_el0"},
-		{0xd53be003, "mrs x3, cntfrq_el0"},
-		{0x8b030c23, "add x3, x1, x3, lsl #3"},
-		{0xd538cc40, "mrs x0, S3_0_C12_C12_2"}, // ICC_HPPIR1_EL1
-		{0xf1006c1f, "cmp x0, #27"},
-		{0x54000080, "b.eq .+16"},
-		{0xd53be044, "mrs x4, cntvct_el0"},
-		{0xeb03009f, "cmp x4, x3"},
-		{0x54ffff63, "b.lo .-20"},
-		{0xd503201f, "nop"},
-	}
+func awaitInterrupt(vgic int) []line {
+	gic := cpuInterfaces[vgic]
+	return append(slices.Clone(gic.reach),
+		line{0xd53be041, "mrs x1, cntvct_el0"},
+		line{0xd53be003, "mrs x3, cntfrq_el0"},
+		line{0x8b030c23, "add x3, x1, x3, lsl #3"},
+		gic.highest,
+		line{0xf1006c1f, "cmp x0, #27"},
+		line{0x54000080, "b.eq .+16"},
+		line{0xd53be044, "mrs x4, cntvct_el0"},
+		line{0xeb03009f, "cmp x4, x3"},
+		line{0x54ffff63, "b.lo .-20"},
+		line{0xd503201f, "nop"})
 }
 
 // takeInterrupt acknowledges the interrupt of highest priority, turns the
 // virtual timer off, so that its line falls, ends the interrupt and leaves its
 // number in x0. In the other order KVM may see the line fall and take a pending
 // timer interrupt back before it is acknowledged.
-func takeInterrupt() []line {
-	return []line{
-		{0xd538cc00, "mrs x0, S3_0_C12_C12_0"}, // ICC_IAR1_EL1
-		{0xd51be33f, "msr cntv_ctl_el0, xzr"},
-		{0xd5033fdf, "isb"},
-		{0xd5033f9f, "dsb sy"},
-		{0xd518cc20, "msr S3_0_C12_C12_1, x0"}, // ICC_EOIR1_EL1
-		{0xd5033fdf, "isb"},
-	}
+func takeInterrupt(vgic int) []line {
+	gic := cpuInterfaces[vgic]
+	return append(slices.Clone(gic.reach),
+		gic.acknowledge,
+		line{0xd51be33f, "msr cntv_ctl_el0, xzr"},
+		line{0xd5033fdf, "isb"},
+		line{0xd5033f9f, "dsb sy"},
+		gic.end,
+		line{0xd5033fdf, "isb"})
 }

@@ -32,8 +32,13 @@ func sequences() []line {
 	}
 	lines = append(lines, loadFrom(distributor+0x204)...)
 	lines = append(append(lines, storeTags(3)...), readTags()...)
-	for _, sequence := range [][]line{startTimer(timerShift), readCounter(), awaitTimer(), awaitInterrupt(), takeInterrupt()} {
+	for _, sequence := range [][]line{startTimer(timerShift), readCounter(), awaitTimer()} {
 		lines = append(lines, sequence...)
+	}
+	for vgic := range cpuInterfaces {
+		for _, sequence := range [][]line{readHighest(vgic), awaitInterrupt(vgic), takeInterrupt(vgic)} {
+			lines = append(lines, sequence...)
+		}
 	}
 	return lines
 }

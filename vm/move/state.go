@@ -77,7 +77,6 @@ func unmovable(setup *guise.Setup) error {
 		{setup.Protected, "the memory of a protected VM is hidden from its host"},
 		{setup.Has(guise.FeatureAArch32), "the traveller is AArch64"},
 		{setup.Has(guise.FeatureEL2), "the state of a guest hypervisor is not taken along"},
-		{setup.VGIC == 2, "the state of a vGICv2 is not taken along"},
 	} {
 		if row.is {
 			return fmt.Errorf("setup %s: %w: %s", setup.Key(), vm.ErrNotSupported, row.what)
@@ -177,10 +176,8 @@ func image(setup *guise.Setup, vcpu int) (*probe.Image, error) {
 // first one's timer is the one that is told of.
 func (j *journey) depart(vcpus int) ([][]byte, error) {
 	memories := make([][]byte, vcpus)
-	if j.state.Contract.Setup.VGIC == 3 {
-		if err := j.machine.SetLine(sharedInterrupt, true); err != nil {
-			return nil, err
-		}
+	if err := j.holdLine(); err != nil {
+		return nil, err
 	}
 	for vcpu := vcpus - 1; vcpu >= 0; vcpu-- {
 		guest, err := image(&j.state.Contract.Setup, vcpu)
@@ -212,6 +209,15 @@ func (j *journey) depart(vcpus int) ([][]byte, error) {
 		}
 	}
 	return memories, nil
+}
+
+// holdLine has the VMM's device hold its line high. The state of a vGICv3 has
+// the levels of lines; that of a vGICv2 leaves them to the devices.
+func (j *journey) holdLine() error {
+	if j.state.Contract.Setup.VGIC == 0 {
+		return nil
+	}
+	return j.machine.SetLine(sharedInterrupt, true)
 }
 
 // resume runs a vCPU within the time limit.
@@ -382,6 +388,11 @@ func (j *journey) unpack(arrival *Arrival) ([][]byte, error) {
 	}
 	if err := j.machine.SetVGICState(j.state.VGIC); err != nil {
 		return nil, err
+	}
+	if j.state.Contract.Setup.VGIC == 2 {
+		if err := j.holdLine(); err != nil {
+			return nil, err
+		}
 	}
 	for _, register := range j.state.VCPUs[0].Registers {
 		if clock(register.ID) {

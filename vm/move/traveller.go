@@ -22,6 +22,7 @@ const (
 	travellerStride = 0x0100_0000
 
 	distributor         = 0x0800_0000
+	cpuInterface        = 0x0801_0000 // vGICv2
 	redistributor       = 0x080a_0000
 	redistributorStride = 0x2_0000
 
@@ -43,7 +44,6 @@ var (
 	regICCSRE     = arm64.Encoding{Op0: 3, CRn: 12, CRm: 12, Op2: 5}
 	regICCIGRPEN1 = arm64.Encoding{Op0: 3, CRn: 12, CRm: 12, Op2: 7}
 	regICCSGI1R   = arm64.Encoding{Op0: 3, CRn: 12, CRm: 11, Op2: 5}
-	regICCHPPIR1  = arm64.Encoding{Op0: 3, CRn: 12, CRm: 12, Op2: 2}
 	regPMCR       = arm64.Encoding{Op0: 3, Op1: 3, CRn: 9, CRm: 12, Op2: 0}
 	regPMCNTENSET = arm64.Encoding{Op0: 3, Op1: 3, CRn: 9, CRm: 12, Op2: 1}
 	regPMCCNTR    = arm64.Encoding{Op0: 3, Op1: 3, CRn: 9, CRm: 13, Op2: 0}
@@ -55,6 +55,10 @@ const (
 	before = "before "
 	after  = "after "
 )
+
+// highest is the operation that reads the pending interrupt of highest
+// priority.
+const highest = "interrupt of highest priority"
 
 // Values that the traveller holds.
 const (
@@ -144,20 +148,56 @@ func (t *itinerary) hold() {
 	if t.setup.Has(guise.FeatureMTE) {
 		t.execute("hold tags", storeTags(firstTag(t.vcpu)), 0)
 	}
-	if t.setup.VGIC == 3 {
-		t.interrupts()
+	// The guest masks interrupts in PSTATE, so that pending they stay.
+	switch t.setup.VGIC {
+	case 2:
+		t.interruptsV2()
+	case 3:
+		t.interruptsV3()
 	}
 }
 
-// interrupts makes the interrupt controller ready and an interrupt pending. The
-// guest masks interrupts in PSTATE, so that pending they stay.
-func (t *itinerary) interrupts() {
+// deviceStore is a store to the interrupt controller.
+type deviceStore struct {
+	name           string
+	address, value uint64
+	size           int
+}
+
+func (t *itinerary) stores(stores []deviceStore) {
+	for _, s := range stores {
+		t.execute(s.name, storeAt(s.address, s.value, s.size), 0)
+	}
+}
+
+// interruptsV2 makes a vGICv2 ready and an interrupt pending (Arm IHI 0048,
+// chapter 4). Registers of private interrupts are each vCPU's own.
+func (t *itinerary) interruptsV2() {
+	t.stores([]deviceStore{
+		{"GICD_CTLR", distributor, 1, 4},
+		{"GICD_IPRIORITYR timer", distributor + 0x400 + timerInterrupt, 0x80, 1},
+		{"GICD_IPRIORITYR software", distributor + 0x400 + softInterrupt, 0x90, 1},
+		{"GICD_ISENABLER0", distributor + 0x100, 1<<timerInterrupt | 1<<softInterrupt, 4},
+	})
+	if t.vcpu == 0 {
+		t.stores([]deviceStore{
+			{"GICD_IPRIORITYR shared", distributor + 0x400 + sharedInterrupt, 0xa0, 1},
+			{"GICD_ITARGETSR shared", distributor + 0x800 + sharedInterrupt, 1, 1}, // vCPU 0
+			{"GICD_ISENABLER1", distributor + 0x104, 1 << (sharedInterrupt - 32), 4},
+		})
+	}
+	t.stores([]deviceStore{
+		{"GICC_PMR", cpuInterface + 4, 0xff, 4},
+		{"GICC_CTLR", cpuInterface, 1, 4},
+		{"GICD_SGIR", distributor + 0xf00, 2<<24 | softInterrupt, 4}, // to itself
+	})
+	t.execute(before+highest, readHighest(2), 1)
+}
+
+// interruptsV3 makes a vGICv3 ready and an interrupt pending.
+func (t *itinerary) interruptsV3() {
 	frame := redistributor + uint64(t.vcpu)*redistributorStride
-	stores := []struct {
-		name           string
-		address, value uint64
-		size           int
-	}{
+	stores := []deviceStore{
 		{"GICD_CTLR", distributor, 3, 4},                                        // EnableGrp0, EnableGrp1
 		{"GICR_WAKER", frame + 0x14, 0, 4},                                      // awake
 		{"GICR_IGROUPR0", frame + 0x1_0080, 0xffff_ffff, 4},                     // group 1
@@ -167,11 +207,7 @@ func (t *itinerary) interrupts() {
 	}
 	if t.vcpu == 0 {
 		const bit = 1 << (sharedInterrupt - 32)
-		stores = append(stores, []struct {
-			name           string
-			address, value uint64
-			size           int
-		}{
+		stores = append(stores, []deviceStore{
 			{"GICD_IGROUPR1", distributor + 0x84, bit, 4},
 			{"GICD_IPRIORITYR shared", distributor + 0x400 + sharedInterrupt, 0xa0, 1},
 			{"GICD_IROUTER35", distributor + 0x6000 + 8*sharedInterrupt, 0, 8}, // to affinity 0.0.0.0
@@ -179,13 +215,11 @@ func (t *itinerary) interrupts() {
 		}...)
 	}
 	t.write("ICC_SRE_EL1", regICCSRE, 7)
-	for _, s := range stores {
-		t.execute(s.name, storeAt(s.address, s.value, s.size), 0)
-	}
+	t.stores(stores)
 	t.write("ICC_PMR_EL1", regICCPMR, 0xff)
 	t.write("ICC_IGRPEN1_EL1", regICCIGRPEN1, 1)
 	t.write("ICC_SGI1R_EL1", regICCSGI1R, softInterrupt<<24|1<<t.vcpu)
-	t.read(before+"ICC_HPPIR1_EL1", regICCHPPIR1)
+	t.execute(before+highest, readHighest(3), 1)
 }
 
 // recall reads what was held.
@@ -212,27 +246,33 @@ func (t *itinerary) recall() {
 	if t.setup.Has(guise.FeatureMTE) {
 		t.execute("tags", readTags(), 1)
 	}
-	if t.setup.VGIC != 3 {
+	vgic := t.setup.VGIC
+	if vgic == 0 {
 		t.execute("timer", awaitTimer(), 3)
 		return
 	}
-	t.read(after+"ICC_HPPIR1_EL1", regICCHPPIR1)
+	t.execute(after+highest, readHighest(vgic), 1)
 	if t.vcpu == 0 {
 		t.execute("GICD_ISPENDR1", loadFrom(distributor+0x204), 1)
 	}
 	t.execute("timer", awaitTimer(), 3)
-	t.execute("timer's interrupt", awaitInterrupt(), 1)
-	for i := range pendingInterrupts(t.vcpu) {
-		t.execute(fmt.Sprintf("interrupt %d", i+1), takeInterrupt(), 1)
+	t.execute("timer's interrupt", awaitInterrupt(vgic), 1)
+	for i := range pendingInterrupts(t.setup, t.vcpu) {
+		t.execute(fmt.Sprintf("interrupt %d", i+1), takeInterrupt(vgic), 1)
 	}
 }
 
-// pendingInterrupts are the interrupts a vCPU takes when it has arrived.
-func pendingInterrupts(vcpu int) []uint64 {
-	if vcpu == 0 {
-		return []uint64{timerInterrupt, softInterrupt, sharedInterrupt}
+// pendingInterrupts are the interrupts a vCPU takes when it has arrived. A
+// GICv2 tells who sent a software generated one (GICC_IAR.CPUID).
+func pendingInterrupts(setup *guise.Setup, vcpu int) []uint64 {
+	soft := uint64(softInterrupt)
+	if setup.VGIC == 2 {
+		soft |= uint64(vcpu) << 10
 	}
-	return []uint64{timerInterrupt, softInterrupt}
+	if vcpu == 0 {
+		return []uint64{timerInterrupt, soft, sharedInterrupt}
+	}
+	return []uint64{timerInterrupt, soft}
 }
 
 // look reads what both hosts must show alike: the feature ID space, and what
