@@ -68,8 +68,22 @@ type SaveOptions struct {
 	Filters []Filter
 }
 
-// unmovable are setups that this package cannot take along whole.
-func unmovable(setup *guise.Setup) error {
+// SetupError says that this package does not move VMs of a setup.
+type SetupError struct {
+	Setup  string // its key
+	Reason string
+}
+
+func (e *SetupError) Error() string {
+	return fmt.Sprintf("setup %s: such VMs are not moved: %s", e.Setup, e.Reason)
+}
+
+// Unwrap gives vm.ErrNotSupported.
+func (e *SetupError) Unwrap() error { return vm.ErrNotSupported }
+
+// CanMove returns a *SetupError for setups of which this package cannot take a VM
+// along whole.
+func CanMove(setup *guise.Setup) error {
 	for _, row := range []struct {
 		is   bool
 		what string
@@ -79,7 +93,7 @@ func unmovable(setup *guise.Setup) error {
 		{setup.Has(guise.FeatureEL2), "the state of a guest hypervisor is not taken along"},
 	} {
 		if row.is {
-			return fmt.Errorf("setup %s: %w: %s", setup.Key(), vm.ErrNotSupported, row.what)
+			return &SetupError{setup.Key(), row.what}
 		}
 	}
 	return nil
@@ -98,7 +112,7 @@ func asMovable(host vm.Host, machine vm.VM, setup *guise.Setup) (vm.Movable, err
 // returns the VM as it stands then. An *vm.ApplyError says that the host does
 // not take the contract.
 func Save(ctx context.Context, host vm.Host, contract *guise.Contract, options SaveOptions) (_ *State, err error) {
-	if err := unmovable(&contract.Setup); err != nil {
+	if err := CanMove(&contract.Setup); err != nil {
 		return nil, err
 	}
 	vcpus := options.VCPUs
@@ -296,7 +310,7 @@ func (a *Arrival) Arrived() bool {
 // What the host refuses is in the answer; the error is for what could not be
 // done.
 func Restore(ctx context.Context, host vm.Host, state *State) (_ *Arrival, err error) {
-	if err := unmovable(&state.Contract.Setup); err != nil {
+	if err := CanMove(&state.Contract.Setup); err != nil {
 		return nil, err
 	}
 	arrival := &Arrival{}
