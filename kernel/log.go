@@ -49,6 +49,11 @@ func Between(from, to Version) []Entry {
 		text := "listed" + l.condition()
 		add(l.Since, l.Until, l.Name, text, "no longer "+text)
 	}
+	for _, c := range capabilities {
+		if c.Since.After != (Version{}) { // what older kernels have was not looked for
+			add(c.Since, c.Until, c.Name, c.text(), "no longer "+c.text())
+		}
+	}
 	for _, b := range behaviours {
 		add(b.Since, b.Until, "", b.Text, "no longer: "+b.Text)
 	}
@@ -103,6 +108,19 @@ func (c *Change) text() string {
 		text += " (" + c.Note + ")"
 	}
 	return text
+}
+
+// text says what KVM_CHECK_EXTENSION answers.
+func (c *CapabilityChange) text() string {
+	switch c.Rule {
+	case Fixed:
+		return fmt.Sprintf("answers %d", c.Value)
+	case ForFeature:
+		return "answers whether the host can give VMs " + c.Feature
+	case OfVM:
+		return "answers for a VM; EINVAL for the host"
+	}
+	return "answers what the host has"
 }
 
 // conditionText says for what an entry holds, after its text.
