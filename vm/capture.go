@@ -159,7 +159,7 @@ func (c *capturer) capture() (_ *guise.CapturedSetup, err error) {
 	}
 	if checker, ok := c.scratch.(CapabilityChecker); ok {
 		bits, err := checker.CheckCapability(uint32(kvmabi.CapVMIPASize))
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrNotSupported) {
 			return nil, err
 		}
 		c.result.IPABits = bits
@@ -336,8 +336,8 @@ func capabilityValues(checker CapabilityChecker) (map[string]int, error) {
 	values := map[string]int{}
 	for _, row := range kvmabi.Capabilities {
 		value, err := checker.CheckCapability(uint32(row.Capability))
-		if errors.Is(err, syscall.EINVAL) {
-			continue
+		if errors.Is(err, syscall.EINVAL) || errors.Is(err, ErrNotSupported) {
+			continue // or the model does not say
 		}
 		if err != nil {
 			return nil, err

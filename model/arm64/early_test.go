@@ -10,6 +10,7 @@ import (
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/kernel"
 	"github.com/guise-project/guise/probe"
+	"github.com/guise-project/guise/vm"
 )
 
 // openVM makes a VM of a setup on a host.
@@ -207,5 +208,28 @@ func TestForecastIntoEarlyKernels(t *testing.T) {
 	}
 	if !strings.Contains(kernel.Between(kernel.Early[0], kernel.Early[1])[0].Text, "userspace has them") {
 		t.Error("the series is not the first entry between 4.14 and 4.15")
+	}
+}
+
+// TestCapturesOfEarlyKernels: a host with the raw view can be captured: what
+// userspace reads is recorded, what the log leaves open is not.
+func TestCapturesOfEarlyKernels(t *testing.T) {
+	for version, want := range map[string]bool{"4.14": false, "4.15": true} {
+		host, err := Open(version + "/neoverse-n1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		capture, err := vm.Capture(t.Context(), host, vm.CaptureOptions{Setups: []guise.Setup{{}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		view := &capture.Setups[0].View
+		if !view.Present.Has(arm64.IDISAR5EL1) || view.Present.Has(arm64.IDAA64PFR0EL1) != want {
+			t.Errorf("%s: ID_ISAR5_EL1 recorded: %v, ID_AA64PFR0_EL1: %v, want true and %v",
+				version, view.Present.Has(arm64.IDISAR5EL1), view.Present.Has(arm64.IDAA64PFR0EL1), want)
+		}
+		if _, recorded := capture.Host.Capabilities["KVM_CAP_ARM_PMU_V3"]; recorded {
+			t.Errorf("%s: a capability that the log leaves open is recorded", version)
+		}
 	}
 }
