@@ -179,11 +179,20 @@ func (q *Question) read(d *questionDocument) (err error) {
 		return errors.New("want a contract or a setup")
 	}
 	if d.Contract != nil {
-		if q.Contract, err = guise.ReadContract("contract", d.Contract); err != nil {
+		q.Contract, err = guise.ReadContract("contract", d.Contract)
+		var inside *guise.DocumentError
+		if errors.As(err, &inside) {
+			// Lines of a part would be taken for the document's.
+			return fmt.Errorf("contract: %s", inside.Message)
+		}
+		if err != nil {
 			return err
 		}
 	} else {
 		q.Setup = guise.Setup{Capabilities: d.Setup.Capabilities, Features: d.Setup.Features, Protected: d.Setup.Protected, VGIC: d.Setup.VGIC}
+		if vgic := q.Setup.VGIC; vgic != 0 && vgic != 2 && vgic != 3 {
+			return fmt.Errorf("vgic: %d: want 0, 2 or 3", vgic)
+		}
 		for _, feature := range q.Setup.Features {
 			if !slices.Contains(guise.Features, feature) {
 				return fmt.Errorf("features: %q: want some of %v", feature, guise.Features)

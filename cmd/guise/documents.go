@@ -10,6 +10,8 @@ import (
 	"github.com/guise-project/guise/catalog"
 	"github.com/guise-project/guise/interop"
 	"github.com/guise-project/guise/kernel"
+	"github.com/guise-project/guise/vm"
+	"github.com/guise-project/guise/vm/move"
 )
 
 // catalogCommand lists the built-in captures.
@@ -217,6 +219,14 @@ func (a *lintAnswer) read() error {
 		_, err = guise.ReadProof(a.File, data)
 	case guise.SchemaFleet:
 		_, err = guise.ReadFleet(a.File, data)
+	case move.Schema:
+		_, err = move.ReadState(a.File, data)
+	case move.ArrivalSchema:
+		_, err = move.ReadArrival(a.File, data)
+	case vm.SchemaQuestions:
+		_, err = vm.ReadQuestions(a.File, data)
+	case vm.SchemaAnswers:
+		_, _, err = vm.ReadAnswers(a.File, data)
 	case guise.SchemaCapture, "":
 		var capture *guise.Capture
 		if capture, err = guise.ReadCapture(a.File, data); err == nil {

@@ -49,6 +49,11 @@ func generate() (map[string][]byte, error) {
 		"contract.json": contract(),
 		"proof.json":    proof(),
 		"fleet.json":    fleet(),
+
+		"vmstate.json":   state(),
+		"arrival.json":   arrival(),
+		"questions.json": questions(),
+		"answers.json":   answers(),
 	} {
 		content, err := json.Marshal(schema, json.Deterministic(true), jsontext.WithIndent("  "))
 		if err != nil {

@@ -220,7 +220,7 @@ func fullProof(capture *guise.Capture) *guise.Proof {
 // below: the schema and the reader must give the same verdict, except where the
 // reader has one of the reasons that a schema cannot give.
 func TestSchemasAgreeWithReaders(t *testing.T) {
-	for _, k := range kinds(t) {
+	for _, k := range slices.Concat(kinds(t), carriedKinds(t)) {
 		t.Run(k.schema, func(t *testing.T) {
 			schema := compile(t, k.schema)
 			if err := errorsOf(schema.Validate(decode(t, k.document)), k.read(k.document)); err != "" {
