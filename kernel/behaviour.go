@@ -25,8 +25,6 @@ const (
 	// RefusesEmptyFilter: a filter of no functions from 0 is refused as such,
 	// not taken for one of all functions.
 	RefusesEmptyFilter
-	// ReportsMasks: KVM_ARM_GET_REG_WRITABLE_MASKS exists.
-	ReportsMasks
 	// OffersMTE, OffersEL2 and OffersProtected: VMs can be given MTE and EL2,
 	// and be protected.
 	OffersMTE
@@ -94,7 +92,6 @@ var behaviours = []BehaviourChange{
 	{FiltersCalls, in("6.4"), Span{}, "the SMCCC filter (KVM_ARM_VM_SMCCC_FILTER)"},
 	{RefusesEmptyFilter, from6_12, from6_16, "a filter of no functions from 0: EINVAL, in a stable update of 6.12; else EEXIST"},
 	{RefusesEmptyFilter, in("7.2"), Span{}, "a filter of no functions from 0: EINVAL; before EEXIST"},
-	{ReportsMasks, in("6.7"), Span{}, "KVM_ARM_GET_REG_WRITABLE_MASKS"},
 	{OffersMTE, from6_1, Span{}, "KVM_CAP_ARM_MTE"},
 	{OffersEL2, from6_16, Span{}, "VMs with EL2 (KVM_ARM_VCPU_HAS_EL2), with kvm-arm.mode=nested; before, the bit is ENOENT"},
 	{OffersProtected, in("7.1"), Span{}, "protected VMs for userspace (KVM_VM_TYPE_ARM_PROTECTED)"},

@@ -23,6 +23,8 @@ const (
 	CPUCount
 	// GICv3Capacity: Value with a GICv3, 8 with a GICv2.
 	GICv3Capacity
+	// RangeBitmap: the ranges of KVM_ARM_GET_REG_WRITABLE_MASKS.
+	RangeBitmap
 	// OfVM: asked of a VM only; of the host it is EINVAL.
 	OfVM
 )
@@ -103,7 +105,7 @@ var capabilities = []CapabilityChange{
 	{Name: "KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP", Since: from6_12, Value: 1},
 	{Name: "KVM_CAP_COUNTER_OFFSET", Since: from6_12, Value: 1},
 	{Name: "KVM_CAP_ARM_SUPPORTED_BLOCK_SIZES", Since: from6_12, Value: 1<<30 | 2<<20 | 4<<10},
-	{Name: "KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES", Since: in("6.7"), Value: 1},
+	{Name: "KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES", Since: in("6.7"), Rule: RangeBitmap},
 	{Name: "KVM_CAP_USER_MEMORY2", Since: from6_12, Value: 1},
 	{Name: "KVM_CAP_GUEST_MEMFD", Since: between("6.12", "6.18"), Value: 1},
 	{Name: "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS", Since: in("6.15"), Value: 1},

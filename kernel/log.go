@@ -54,6 +54,9 @@ func Between(from, to Version) []Entry {
 			add(c.Since, c.Until, c.Name, c.text(), "no longer "+c.text())
 		}
 	}
+	for _, r := range maskRanges {
+		add(r.Since, r.Until, "", r.Text, "no longer: "+r.Text)
+	}
 	for _, b := range behaviours {
 		add(b.Since, b.Until, "", b.Text, "no longer: "+b.Text)
 	}

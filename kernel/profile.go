@@ -41,6 +41,7 @@ type Profile struct {
 	limits   limitTable
 	reports  [arm64.NumRegisters]uint64
 	listings []Listing
+	ranges   []MaskRange
 	// behaviours has a bit for each Behaviour.
 	behaviours uint64
 }
@@ -75,14 +76,28 @@ func At(v Version) (*Profile, error) { return at(v, false) }
 func Latest(v Version) (*Profile, error) { return at(v, true) }
 
 func at(v Version, latest bool) (*Profile, error) {
-	if v.Compare(Early[0]) < 0 {
-		return nil, fmt.Errorf("kernel %v: no profile; the oldest is %v", v, Early[0])
+	if err := supported(v); err != nil {
+		return nil, err
 	}
 	key := profileKey{v, latest}
 	if p, ok := profiles.Load(key); ok {
 		return p.(*Profile), nil
 	}
-	p := &Profile{Version: v}
+	stored, _ := profiles.LoadOrStore(key, build(key, nil, nil))
+	return stored.(*Profile), nil
+}
+
+// supported fails for a version before the oldest in the log.
+func supported(v Version) error {
+	if v.Compare(Early[0]) < 0 {
+		return fmt.Errorf("kernel %v: no profile; the oldest is %v", v, Early[0])
+	}
+	return nil
+}
+
+// build sums up the log, and the entries that are given beside it.
+func build(key profileKey, changes []Change, ranges []MaskRange) *Profile {
+	p := &Profile{Version: key.version}
 	for i := range behaviours {
 		if counts(behaviours[i].Since, behaviours[i].Until, key) {
 			p.behaviours |= 1 << behaviours[i].Behaviour
@@ -93,11 +108,15 @@ func at(v Version, latest bool) (*Profile, error) {
 			p.listings = append(p.listings, l)
 		}
 	}
-	for _, c := range Changes() {
+	for _, r := range slices.Concat(maskRanges, ranges) {
+		if counts(r.Since, r.Until, key) {
+			p.ranges = append(p.ranges, r)
+		}
+	}
+	for _, c := range slices.Concat(Changes(), changes) {
 		p.apply(&c, counts(c.Since, c.Until, key))
 	}
-	stored, _ := profiles.LoadOrStore(key, p)
-	return stored.(*Profile), nil
+	return p
 }
 
 // counts says whether an entry is in a profile.

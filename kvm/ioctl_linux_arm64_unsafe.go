@@ -74,8 +74,8 @@ func (h *Host) copyTags(fd int, base, size uint64, tags []byte, direction uint64
 }
 
 // writableMasks makes KVM_ARM_GET_REG_WRITABLE_MASKS.
-func (h *Host) writableMasks(fd int, index uint32, masks *[kvmabi.FeatureIDRangeSize]uint64) syscall.Errno {
-	_, errno := callWith(h, fd, kvmabi.GetRegWritableMasks, &kvmabi.RegMaskRange{Addr: unsafe.Pointer(masks), Range: index})
+func (h *Host) writableMasks(fd int, index uint32, reserved [13]uint32, masks *[kvmabi.FeatureIDRangeSize]uint64) syscall.Errno {
+	_, errno := callWith(h, fd, kvmabi.GetRegWritableMasks, &kvmabi.RegMaskRange{Addr: unsafe.Pointer(masks), Range: index, Reserved: reserved})
 	return errno
 }
 

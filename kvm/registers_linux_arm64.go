@@ -177,8 +177,13 @@ func (m *machine) MaskRanges() (uint64, error) {
 
 // WritableMasks returns the reported masks of a range.
 func (m *machine) WritableMasks(index uint32) ([kvmabi.FeatureIDRangeSize]uint64, error) {
+	return m.AskMasks(index, [13]uint32{})
+}
+
+// AskMasks is WritableMasks with words in the reserved fields.
+func (m *machine) AskMasks(index uint32, reserved [13]uint32) ([kvmabi.FeatureIDRangeSize]uint64, error) {
 	var masks [kvmabi.FeatureIDRangeSize]uint64
-	if errno := m.host.writableMasks(m.fd, index, &masks); errno != 0 {
+	if errno := m.host.writableMasks(m.fd, index, reserved, &masks); errno != 0 {
 		return masks, m.refused(kvmabi.GetRegWritableMasks, fmt.Sprintf("range %d", index), errno,
 			errno == unix.EINVAL || errno == unix.ENOTTY, "reported from Linux 6.7 on")
 	}

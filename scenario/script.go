@@ -255,6 +255,14 @@ func (l *line) parseStep(words []string) error {
 	if l.step.Verb == Guest {
 		return l.parseGuest(words)
 	}
+	if l.step.Verb == Masks && len(words) == 2 {
+		value, ok := strings.CutPrefix(words[1], "reserved=")
+		n, err := strconv.ParseUint(value, 0, 32)
+		if !ok || err != nil {
+			return fmt.Errorf("%s: want reserved= and a number", words[1])
+		}
+		l.step.Reserved, words = uint32(n), words[:1]
+	}
 	if len(words) != operands {
 		return fmt.Errorf("%s: want %d operands, there are %d", l.step.Verb, operands, len(words))
 	}

@@ -53,9 +53,11 @@ type Step struct {
 	Verb Verb
 	VCPU int
 	// ID and Value: Get and Set; Value also for Lengths (bit n-1 stands for n
-	// quadwords) and Masks (the range).
-	ID    arm64.ID
-	Value uint64
+	// quadwords) and Masks (the range). Reserved is for the first of Masks'
+	// reserved words.
+	ID       arm64.ID
+	Value    uint64
+	Reserved uint32
 	// Features are Reinit's.
 	Features []guise.Feature
 	// Base, Count and Action are Filter's.
@@ -160,10 +162,10 @@ func (s *Step) doOptional(machine vm.VM, r *Result) (missing bool, err error) {
 			err = v.SetWide(s.VCPU, arm64.IDSVEVectorLengths, value)
 		}
 	case Masks:
-		var v vm.MaskReporter
-		if v, ok = machine.(vm.MaskReporter); ok {
+		var v vm.MaskAsker
+		if v, ok = machine.(vm.MaskAsker); ok {
 			var masks [192]uint64
-			masks, err = v.WritableMasks(uint32(s.Value))
+			masks, err = v.AskMasks(uint32(s.Value), [13]uint32{s.Reserved})
 			r.Values = masks[:]
 		}
 	}
@@ -184,6 +186,9 @@ func (s *Step) String() string {
 	case Lengths:
 		return fmt.Sprintf("lengths%s %#x", on, s.Value)
 	case Masks:
+		if s.Reserved != 0 {
+			return fmt.Sprintf("masks %d reserved=%d", s.Value, s.Reserved)
+		}
 		return fmt.Sprintf("masks %d", s.Value)
 	case Reinit:
 		return fmt.Sprintf("reinit%s %s", on, featuresWord(s.Features))

@@ -111,6 +111,12 @@ type MaskReporter interface {
 	WritableMasks(rangeIndex uint32) ([192]uint64, error)
 }
 
+// MaskAsker is a MaskReporter that can be asked with words in the fields of
+// struct reg_mask_range that are reserved, as a VMM of a later interface would.
+type MaskAsker interface {
+	AskMasks(rangeIndex uint32, reserved [13]uint32) ([192]uint64, error)
+}
+
 // Filterer is a VM whose SMCCC calls can be filtered (KVM_ARM_VM_SMCCC_FILTER).
 type Filterer interface {
 	// Filter installs an action (0 handle, 1 deny, 2 forward to userspace)

@@ -67,6 +67,8 @@ func (h *Host) capability(number uint32) (value int, errno syscall.Errno, known 
 		if value = gicv2CPUs; h.machine.GICv3 {
 			value = entry.Value
 		}
+	case kernel.RangeBitmap:
+		value = int(h.profile.MaskRanges())
 	case kernel.OfVM:
 		errno = syscall.EINVAL
 	}

@@ -33,12 +33,18 @@ type Host struct {
 // NewHost makes the host of a machine under Linux of the given version. It
 // fails for versions before the oldest that package kernel knows.
 func NewHost(machine *Machine, version kernel.Version) (*Host, error) {
-	if len(machine.CPUs) == 0 {
-		return nil, fmt.Errorf("machine %s: has no CPU", machine.Name)
-	}
 	profile, err := kernel.At(version)
 	if err != nil {
 		return nil, err
+	}
+	return NewHostOf(machine, profile)
+}
+
+// NewHostOf makes the host of a machine under a kernel of the given profile, which
+// may be one that exists on paper only.
+func NewHostOf(machine *Machine, profile *kernel.Profile) (*Host, error) {
+	if len(machine.CPUs) == 0 {
+		return nil, fmt.Errorf("machine %s: has no CPU", machine.Name)
 	}
 	hardware, sanitised := machine.Hardware(profile)
 	h := &Host{machine: machine, profile: profile, hardware: hardware, sanitised: sanitised, space: space()}

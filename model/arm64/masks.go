@@ -5,21 +5,27 @@ import (
 	"syscall"
 
 	"github.com/guise-project/guise/isa/arm64"
-	"github.com/guise-project/guise/kernel"
 )
 
 // MaskRanges returns KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES.
-func (m *VM) MaskRanges() (uint64, error) {
-	if !m.host.profile.Does(kernel.ReportsMasks) {
-		return 0, nil
-	}
-	return 1, nil
-}
+func (m *VM) MaskRanges() (uint64, error) { return m.host.profile.MaskRanges(), nil }
 
 // WritableMasks returns what KVM_ARM_GET_REG_WRITABLE_MASKS reports.
-func (m *VM) WritableMasks(rangeIndex uint32) (masks [192]uint64, err error) {
-	if !m.host.profile.Does(kernel.ReportsMasks) || rangeIndex != 0 {
+func (m *VM) WritableMasks(rangeIndex uint32) ([192]uint64, error) {
+	return m.AskMasks(rangeIndex, [13]uint32{})
+}
+
+// AskMasks is WritableMasks with words in the reserved fields.
+func (m *VM) AskMasks(rangeIndex uint32, reserved [13]uint32) (masks [192]uint64, err error) {
+	r := m.host.profile.MaskRange(rangeIndex)
+	if r == nil || reserved != ([13]uint32{}) {
 		return masks, refusedCall("KVM_ARM_GET_REG_WRITABLE_MASKS", fmt.Sprintf("range %d", rangeIndex), syscall.EINVAL)
+	}
+	if rangeIndex != 0 {
+		for word, mask := range r.Masks {
+			masks[word] = mask
+		}
+		return masks, nil
 	}
 	for i, e := range arm64.FeatureSpace() {
 		place, ok := arm64.PlaceOf(e.ID())

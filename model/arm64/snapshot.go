@@ -48,23 +48,9 @@ func (m *VM) Save(vcpu int) (*Snapshot, error) {
 // then what is the VM's, then the rest, and returns what was refused. The vCPU is
 // left final.
 func (m *VM) Restore(vcpu int, s *Snapshot) ([]Refusal, error) {
-	rank := func(id arm64.ID) int {
-		place, ok := arm64.PlaceOf(id)
-		switch {
-		case id == arm64.IDSVEVectorLengths:
-			return 0
-		case ok && classes()[place] == classFeature:
-			return 1
-		case ok:
-			return 2
-		}
-		return 3
-	}
-	registers := slices.Clone(s.Registers)
-	slices.SortStableFunc(registers, func(a, b Saved) int { return rank(a.ID) - rank(b.ID) })
 	var refused []Refusal
 	final := false
-	for _, r := range registers {
+	for _, r := range restoreOrder(s) {
 		if m.kvm.SVE && !final && r.ID != arm64.IDSVEVectorLengths {
 			if err := m.Finalize(vcpu); err != nil {
 				return refused, err
@@ -82,6 +68,27 @@ func (m *VM) Restore(vcpu int, s *Snapshot) ([]Refusal, error) {
 		}
 	}
 	return refused, nil
+}
+
+// restoreOrder is the order in which Restore writes the registers of a snapshot:
+// KVM leaves open what comes of ID registers that are written after others
+// (Documentation/virt/kvm/arm/vcpu-features.rst).
+func restoreOrder(s *Snapshot) []Saved {
+	rank := func(id arm64.ID) int {
+		place, ok := arm64.PlaceOf(id)
+		switch {
+		case id == arm64.IDSVEVectorLengths:
+			return 0
+		case ok && classes()[place] == classFeature:
+			return 1
+		case ok:
+			return 2
+		}
+		return 3
+	}
+	registers := slices.Clone(s.Registers)
+	slices.SortStableFunc(registers, func(a, b Saved) int { return rank(a.ID) - rank(b.ID) })
+	return registers
 }
 
 // Unlisted compares a snapshot with what another vCPU lists: the registers that
