@@ -1,6 +1,7 @@
 package kvm_test
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"os"
@@ -55,6 +56,17 @@ func TestLiveTraps(t *testing.T) {
 				compareTraps(t, reference, setup, program, seen)
 			}
 		})
+	}
+	// A run that is stopped leaves nothing either.
+	machine, err := host.NewVM(t.Context(), guise.Setup{}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer machine.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := machine.(vm.TrapObserver).RunObserved(ctx, 0, program); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled run gave %v", err)
 	}
 	left, err := os.ReadDir("/sys/kernel/tracing/instances")
 	if err != nil || len(left) != 0 {

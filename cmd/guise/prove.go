@@ -141,7 +141,7 @@ func (c *proveCommand) print(w io.Writer, proof *guise.Proof) error {
 var notes = map[guise.Kind]string{
 	guise.KindInstruction: "told, not stopped: %d features that the guest is told it has none of still run",
 	guise.KindStopped:     "stopped: %d features that the guest is told it has none of do not run",
-	guise.KindUnguarded:   "nothing stops it: %d values of the contract are the CPU's own answers",
+	guise.KindUnguarded:   "not guarded: %d statements of the contract rest on what the CPU answers by itself",
 	guise.KindUserspace:   "%d registers read otherwise by userspace than the guest sees them",
 	guise.KindList:        "%d registers differ from the contract's list, which matters to QEMU",
 }
