@@ -45,7 +45,7 @@ type CapabilityChange struct {
 var before5_10 = upTo("5.10")
 
 // capabilities is as kernels answer in the lab with pages of 4 KiB (the catalogue
-// has the values), in ascending order of their numbers.
+// has the values, but of 6.19), in ascending order of their numbers.
 var capabilities = []CapabilityChange{
 	{Name: "KVM_CAP_IRQCHIP", Since: before5_10, Value: 1},
 	{Name: "KVM_CAP_USER_MEMORY", Since: before5_10, Value: 1},
@@ -113,7 +113,7 @@ var capabilities = []CapabilityChange{
 	{Name: "KVM_CAP_ARM_EL2_E2H0", Since: from6_16, Rule: ForE2H0},
 	{Name: "KVM_CAP_ARM_CACHEABLE_PFNMAP_SUPPORTED", Since: between("6.12", "6.18"), Rule: OfVM},
 	{Name: "KVM_CAP_GUEST_MEMFD_FLAGS", Since: between("6.12", "6.18"), Value: 3},
-	{Name: "KVM_CAP_ARM_SEA_TO_USER", Since: between("6.18", "7.2"), Value: 1},
+	{Name: "KVM_CAP_ARM_SEA_TO_USER", Since: in("6.19"), Value: 1},
 }
 
 // In says whether the entry holds in a kernel of version v: yes, no, or not

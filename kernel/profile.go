@@ -13,7 +13,7 @@ import (
 // Known lists the versions whose behaviour was read or tried in the lab, oldest
 // first.
 var Known = []Version{
-	must("5.10"), must("6.1"), must("6.12"), must("6.16"), must("6.17"), must("6.18"), must("7.0"), must("7.1"), must("7.2"),
+	must("5.10"), must("6.1"), must("6.12"), must("6.16"), must("6.17"), must("6.18"), must("6.19"), must("7.0"), must("7.1"), must("7.2"),
 }
 
 // Early lists versions before those, known from texts and source alone, oldest
@@ -333,6 +333,9 @@ func (p *Profile) VGICSets(slot int) (follows, cleared bool) {
 // Refused returns the values of a field that are refused before anything else
 // about the write is looked at.
 func (p *Profile) Refused(slot int) isa.Set { return p.slots[slot].refuses }
+
+// RefusedWithEL2 returns what VMs with EL2 refuse so beside.
+func (p *Profile) RefusedWithEL2(slot int) isa.Set { return p.slots[slot].refusesEL2 }
 
 // Frozen reports whether the first run of a vCPU freezes the register.
 func (p *Profile) Frozen(place int) bool { return p.frozen.Has(place) }

@@ -31,7 +31,7 @@ var completions = []struct{ line, want string }{
 	{"guise baseline --vary ID_AA64MMFR2_EL1.FW", "ID_AA64MMFR2_EL1.FWB"},
 	{"guise baseline --vary ident", "identity"},
 	{"guise baseline --identity-of graviton2@6.18 graviton3@6.1", "graviton3@6.1 graviton3@6.18"},
-	{"guise baseline --assume-kernel ", "5.10 6.1 6.12 6.16 6.17 6.18 7.0 7.1 7.2"},
+	{"guise baseline --assume-kernel ", "5.10 6.1 6.12 6.16 6.17 6.18 6.19 7.0 7.1 7.2"},
 	{"guise baseline graviton2@6", "graviton2@6.1 graviton2@6.18"},
 	{"guise baseline ", "graviton2@5.10 graviton2@6.1 graviton2@6.18 graviton3@5.10 host.json ..."},
 	{"guise baseline ho", "host.json"},

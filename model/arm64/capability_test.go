@@ -75,6 +75,8 @@ func TestCapabilityRowsAreKVMs(t *testing.T) {
 	}
 }
 
+const capSEAToUser kvmabi.Capability = 245
+
 // TestCapabilitiesBetweenVersions: where the log does not say, no value is made
 // up.
 func TestCapabilitiesBetweenVersions(t *testing.T) {
@@ -94,6 +96,8 @@ func TestCapabilitiesBetweenVersions(t *testing.T) {
 		{"7.2/max,kvm-arm.mode=nested", kvmabi.CapEL2, 1, true},
 		{"7.2/max,kvm-arm.mode=nested", kvmabi.CapEL2E2H0, 1, true},
 		{"7.2/max", kvmabi.CapEL2, 0, true},
+		{"6.18/max", capSEAToUser, 0, true},
+		{"6.19/neoverse-n1", capSEAToUser, 1, true},
 		{"7.2/max", 9999, 0, true},
 	} {
 		host, err := Open(c.host)
