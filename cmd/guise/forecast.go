@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -82,7 +83,14 @@ func (c *forecastCommand) settle(s *session, forecast *model.Forecast, capture *
 	}
 	for i := range forecast.Setups {
 		setup := &forecast.Setups[i]
-		made, err := host.NewVM(s.ctx, setup.Setup, 1)
+		wanted := setup.Setup
+		if !host.Profile().Does(kernel.ChoosesIPASize) {
+			wanted.IPABits = 0
+		}
+		made, err := host.NewVM(s.ctx, wanted, 1)
+		if setup.Made != guise.Yes && errors.Is(err, vm.ErrNotSupported) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("%s, setup %s: %w", host, setup.Setup.Name(), err)
 		}
@@ -102,8 +110,11 @@ func forecastStatus(f *model.Forecast) int {
 	status := statusYes
 	for i := range f.Setups {
 		setup := &f.Setups[i]
-		if len(setup.Gone)+len(setup.New) > 0 {
+		if setup.Made == guise.No || len(setup.Gone)+len(setup.New) > 0 {
 			return statusNo
+		}
+		if setup.Made == guise.Unknown {
+			status = statusUnknown
 		}
 		for j := range setup.Fields {
 			switch {
@@ -178,6 +189,13 @@ func (c *forecastCommand) printSetup(s *session, f *model.Forecast, setup *model
 		}
 	}
 	fmt.Fprintf(s.stdout, "\n  setup %s", setup.Setup.Name())
+	switch setup.Made {
+	case guise.No:
+		fmt.Fprintf(s.stdout, ": Linux %v makes no such VM\n", f.To)
+		return
+	case guise.Unknown:
+		fmt.Fprintf(s.stdout, ": whether Linux %v makes such VMs is not known", f.To)
+	}
 	if unknown > 0 {
 		fmt.Fprintf(s.stdout, ": %s not known, from what Linux %v shows", count(unknown, "field"), f.From)
 		if !c.Verbose {
@@ -239,6 +257,7 @@ type (
 	}
 	forecastSetupJSON struct {
 		Setup  string              `json:"setup"`
+		Made   string              `json:"made"`
 		Fields []forecastFieldJSON `json:"fields"`
 		Gone   []string            `json:"noLongerListed"`
 		New    []string            `json:"newlyListed"`
@@ -257,7 +276,7 @@ func forecastDocument(name string, f *model.Forecast) forecastJSON {
 	doc := forecastJSON{Host: name, From: f.From.String(), To: f.To.String(), Unsettled: len(f.Unsettled)}
 	for i := range f.Setups {
 		setup := &f.Setups[i]
-		s := forecastSetupJSON{Setup: setup.Setup.Name()}
+		s := forecastSetupJSON{Setup: setup.Setup.Name(), Made: setup.Made.String()}
 		for j := range setup.Fields {
 			field := &setup.Fields[j]
 			then := field.Then.String()

@@ -211,6 +211,32 @@ func TestForecastIntoEarlyKernels(t *testing.T) {
 	}
 }
 
+// TestForecastOfFeaturesNotOffered: setups that the other kernel cannot make are
+// said to be so, and where that is not known, neither is it said.
+func TestForecastOfFeaturesNotOffered(t *testing.T) {
+	host, err := Open("7.2/neoverse-v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	setup := guise.Setup{Features: []guise.Feature{guise.FeatureSVE}}
+	view := host.profile.View(host.hardware, setup.KernelVM())
+	capture := &guise.Capture{Setups: []guise.CapturedSetup{{Setup: setup, View: view}}}
+	capture.Host.Kernel = "7.2"
+	for version, want := range map[string]guise.Verdict{"4.15": guise.No, "5.2": guise.Unknown, "5.10": guise.Yes} {
+		v, _ := kernel.ParseVersion(version)
+		f, err := Predict(capture, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Setups[0].Made; got != want {
+			t.Errorf("VMs with SVE on %s: %v, want %v", version, got, want)
+		}
+		if (len(f.Setups[0].Fields) == 0) != (want == guise.No) {
+			t.Errorf("%s: %d fields are forecast", version, len(f.Setups[0].Fields))
+		}
+	}
+}
+
 // TestCapturesOfEarlyKernels: a host with the raw view can be captured: what
 // userspace reads is recorded, what the log leaves open is not.
 func TestCapturesOfEarlyKernels(t *testing.T) {

@@ -28,6 +28,9 @@ type Forecast struct {
 // SetupForecast is a forecast for VMs of one setup.
 type SetupForecast struct {
 	Setup guise.Setup
+	// Made says whether the later kernel makes VMs of the setup's features at
+	// all. Where it does not, nothing else is forecast.
+	Made guise.Verdict
 	// Fields are all fields of feature and firmware registers, in the table's
 	// order.
 	Fields []FieldForecast
@@ -104,9 +107,35 @@ func Predict(capture *guise.Capture, to kernel.Version) (*Forecast, error) {
 				setup.widen(p.predict())
 			}
 		}
+		setup.Made = made(&setup.Setup, nexts)
+		if setup.Made == guise.No {
+			setup = SetupForecast{Setup: setup.Setup, Made: guise.No}
+		}
 		f.Setups = append(f.Setups, setup)
 	}
 	return f, nil
+}
+
+// featureOffers are the vCPU features that older kernels give no VM.
+var featureOffers = map[guise.Feature]kernel.Behaviour{
+	guise.FeatureSVE: kernel.OffersSVE, guise.FeaturePAuth: kernel.OffersPAuth,
+	guise.FeatureMTE: kernel.OffersMTE, guise.FeatureEL2: kernel.OffersEL2,
+}
+
+// made says whether a kernel, by its profiles with and without entries that are
+// not settled, makes VMs of a setup.
+func made(setup *guise.Setup, profiles []*kernel.Profile) guise.Verdict {
+	var seen [2]bool
+	for _, profile := range profiles {
+		all := true
+		for _, feature := range setup.Features {
+			if behaviour, ok := featureOffers[feature]; ok && !profile.Does(behaviour) {
+				all = false
+			}
+		}
+		seen[index(all)] = true
+	}
+	return verdict(seen)
 }
 
 // widen takes in what the forecast would be if other entries were there.
