@@ -159,7 +159,7 @@ func (m *VM) setFeature(place int, value uint64) syscall.Errno {
 	for slot := first; slot < end; slot++ {
 		field := &arm64.Registers[place].Fields[arm64.Slots[slot].Field]
 		v := field.Get(value)
-		if profile.Refused(slot).Has(v) {
+		if profile.Refused(slot).Has(v) || (m.kvm.EL2 && profile.RefusedWithEL2(slot).Has(v)) {
 			return syscall.EINVAL
 		}
 		fits = fits && m.takes[slot].Has(v)
