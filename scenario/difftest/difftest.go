@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/probe"
@@ -18,7 +19,8 @@ import (
 
 // Options choose what to compare.
 type Options struct {
-	// Seed is that of every random choice; print it.
+	// Seed is that of every random choice; print it. Each suite draws from a
+	// generator of its own, so that it can be repeated alone.
 	Seed uint64
 	// Operations is how many random operations to do; 0 stands for 10,000,
 	// negative for none.
@@ -80,6 +82,10 @@ type Report struct {
 	// NotModelled counts guest operations of which the model does not say what
 	// comes of them.
 	NotModelled int `json:"notModelled"`
+	// Sequences and Operations count what the random suite did: VMs, and steps
+	// taken on them.
+	Sequences  int `json:"sequences"`
+	Operations int `json:"operations"`
 }
 
 // Total is the number of results compared.
@@ -110,6 +116,10 @@ type differ struct {
 	kept          map[Suite]int
 	// shown is what the first setup showed, by place.
 	shown map[int]uint64
+	// sequencesEL2 counts random sequences on VMs with EL2.
+	sequencesEL2 int
+	// shrinkingEnds is when to stop shrinking.
+	shrinkingEnds time.Time
 }
 
 // Run compares. An error means that a host could not be asked; what was found
@@ -120,7 +130,6 @@ func Run(ctx context.Context, kernel, model vm.Host, options Options) (*Report, 
 	}
 	d := &differ{
 		ctx: ctx, kernel: kernel, model: model, options: options,
-		random: rand.New(rand.NewPCG(options.Seed, 0)),
 		report: &Report{Kernel: kernel.String(), Model: model.String(), Seed: options.Seed, Comparisons: map[Suite]int{}},
 		alike:  map[string]int{}, kept: map[Suite]int{}, shown: map[int]uint64{},
 	}
@@ -131,15 +140,20 @@ func Run(ctx context.Context, kernel, model vm.Host, options Options) (*Report, 
 	setups := options.Setups
 	if setups == nil {
 		setups = choose(accepted)
+	} else {
+		accepted = setups
 	}
-	for _, run := range []struct {
+	for i, run := range []struct {
 		suite Suite
 		do    func([]guise.Setup) error
 	}{{Sweep, d.sweep}, {Services, d.services}, {GuestSuite, d.guest}, {Random, d.sequences}} {
 		if options.Suites != nil && !slices.Contains(options.Suites, run.suite) {
 			continue
 		}
-		d.suite = run.suite
+		d.suite, d.random = run.suite, rand.New(rand.NewPCG(options.Seed, uint64(i)))
+		if run.suite == Random {
+			setups = accepted
+		}
 		if err := run.do(setups); err != nil {
 			return d.report, fmt.Errorf("%s: %w", run.suite, err)
 		}

@@ -16,6 +16,9 @@ const (
 	randomValues = 256
 )
 
+// chosenIdentity lets MIDR_EL1, REVIDR_EL1 and AIDR_EL1 be chosen.
+const chosenIdentity = "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS"
+
 // registers are the places of the registers that are compared: all of which a
 // VM has a copy.
 func registers() []int {
@@ -105,7 +108,7 @@ func choose(accepted []guise.Setup) []guise.Setup {
 	if len(most.Features) > 1 {
 		chosen = append(chosen, most)
 	}
-	return append(chosen, guise.Setup{VGIC: 3}, guise.Setup{Capabilities: []string{"KVM_CAP_ARM_WRITABLE_IMP_ID_REGS"}})
+	return append(chosen, guise.Setup{VGIC: 3}, guise.Setup{Capabilities: []string{chosenIdentity}})
 }
 
 // sweep writes everything, before the first run and after it.
