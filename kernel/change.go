@@ -108,7 +108,7 @@ var exceptions = []Change{
 	{Since: from6_12, Kind: Refuses, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(1, 2)},
 	{Since: from6_16, Kind: Refuses, Register: "ID_AA64PFR0_EL1", Fields: []string{"EL0", "EL1"}, Set: isa.Only(0), Note: "tried: 6.12 takes 0, 6.18 and 7.2 do not"},
 	{Since: from6_16, Kind: Refuses, When: WithEL2, Register: "ID_AA64PFR0_EL1", Fields: []string{"EL2"}, Set: isa.Only(0), Note: "tried on 6.18 and 7.2"},
-	{Since: from6_16, Kind: Refuses, When: WithEL2, Register: "ID_AA64MMFR0_EL1", Fields: []string{"TGRAN4_2", "TGRAN64_2", "TGRAN16_2"}, Set: isa.Range(0, 1) | isa.Range(3, 15), Note: "all but what is shown, of a host with pages of 4 KiB; tried on 6.18 and 7.2, before a run and after it"},
+	{Since: from6_16, Kind: Refuses, When: WithEL2, Register: "ID_AA64MMFR0_EL1", Fields: []string{"TGRAN4_2", "TGRAN64_2", "TGRAN16_2"}, Set: isa.Only(0) | isa.Range(3, 15), Note: "all values tried on 7.2, before a run and after it; 3 on 6.18"},
 	{Since: from6_16, Until: in("7.0"), Kind: Takes, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Range(8, 14), Note: "tried: the field compares as signed in 6.18"},
 	{Since: from6_16, Until: in("7.0"), Kind: Takes, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(8, 14), Note: "tried: the field compares as signed in 6.18"},
 	{Since: from6_16, Kind: Refuses, Register: "CTR_EL0", Fields: []string{"L1Ip"}, Set: isa.Range(0, 1)},
