@@ -337,9 +337,6 @@ func (p *Profile) Refused(slot int) isa.Set { return p.slots[slot].refuses }
 // RefusedWithEL2 returns what VMs with EL2 refuse so beside.
 func (p *Profile) RefusedWithEL2(slot int) isa.Set { return p.slots[slot].refusesEL2 }
 
-// RefusedWithEL2 returns what VMs with EL2 refuse so beside.
-func (p *Profile) RefusedWithEL2(slot int) isa.Set { return p.slots[slot].refusesEL2 }
-
 // Frozen reports whether the first run of a vCPU freezes the register.
 func (p *Profile) Frozen(place int) bool { return p.frozen.Has(place) }
 
