@@ -10,9 +10,13 @@ import (
 	"testing"
 )
 
-// notRun names the file to which tests that did not run add a line, where it is
-// in the environment: go test shows nothing of a package whose tests passed.
-const notRun = "GUISE_TESTS_NOT_RUN"
+// notRun and figures name the files to which tests add lines, where they are in
+// the environment: that they did not run, and what they counted. go test shows
+// nothing of a package whose tests passed.
+const (
+	notRun  = "GUISE_TESTS_NOT_RUN"
+	figures = "GUISE_TESTS_FIGURES"
+)
 
 // Missing says that the machine lacks what the test needs. The test fails where
 // CI=true is in the environment, and is skipped with the reason elsewhere. The
@@ -27,6 +31,16 @@ func Missing(t testing.TB, format string, arguments ...any) {
 		note(t, path, t.Name()+": "+reason+"\n")
 	}
 	t.Skipf("not run: %s", reason)
+}
+
+// Figure logs what a test counted, for those who read what a whole run printed.
+func Figure(t testing.TB, format string, arguments ...any) {
+	t.Helper()
+	line := fmt.Sprintf(format, arguments...)
+	t.Log(line)
+	if path := os.Getenv(figures); path != "" {
+		note(t, path, line+"\n")
+	}
 }
 
 // note adds a line to a file that other processes add lines to.

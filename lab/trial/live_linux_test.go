@@ -265,7 +265,7 @@ func TestLiveBaselinesHold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d pairs with and without a vGIC, %d subsets: %v; %d disagreements", len(trial.Pairs(len(hosts))), subsets, counts, len(disagreements))
+	testenv.Figure(t, "%d pairs with and without a vGIC, %d subsets: %v; %d disagreements", len(trial.Pairs(len(hosts))), subsets, counts, len(disagreements))
 	for i := range disagreements {
 		if i == 100 {
 			t.Errorf("and %d more", len(disagreements)-i)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/catalog"
+	"github.com/guise-project/guise/internal/testenv"
 	isa "github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/lab/trial"
 	model "github.com/guise-project/guise/model/arm64"
@@ -236,7 +237,7 @@ func deriveWhatWasTried(t *testing.T, captures []*guise.Capture) {
 			t.Error(d)
 		}
 	}
-	t.Logf("%d sets compared, %d differ", total, different)
+	testenv.Figure(t, "offers: %d sets compared, %d differ", total, different)
 }
 
 func TestCompareOffersFindsADifference(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/guise-project/guise/internal/testenv"
 	"github.com/guise-project/guise/lab"
 	"github.com/guise-project/guise/lab/labtest"
 )
@@ -74,7 +75,7 @@ func TestModelAgainstKernels(t *testing.T) {
 			if report.Operations < *operations {
 				t.Errorf("%d random operations, want %d", report.Operations, *operations)
 			}
-			t.Logf("%s (%s): %d results, %d differ; %d random operations in %d VMs; %d guest operations not modelled; seed %d; %v", name, result.Release,
+			testenv.Figure(t, "%s (%s): %d results, %d differ; %d random operations in %d VMs; %d guest operations not modelled; seed %d; %v", name, result.Release,
 				report.Total(), report.Differing, report.Operations, report.Sequences, report.NotModelled, report.Seed, time.Since(started).Round(time.Second))
 		})
 	}
