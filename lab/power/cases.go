@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	isapower "github.com/guise-project/guise/isa/power"
+	kvmpower "github.com/guise-project/guise/kvm/power"
 	model "github.com/guise-project/guise/model/power"
 )
 
@@ -28,19 +29,11 @@ func Cases(h Host) []Case {
 
 // newCase is an L2 that L1 gives plain values, and a program to fill.
 func newCase(h Host, big bool, format string, args ...any) (*Case, program) {
-	c := &Case{Name: fmt.Sprintf(format, args...), BigEndian: big}
-	c.MSR = isapower.MSRSF | isapower.MSRME | isapower.MSRIR | isapower.MSRDR | isapower.MSRFP | isapower.MSRVEC | isapower.MSRVSX
-	s := &c.Structure
+	c := &Case{Name: fmt.Sprintf(format, args...), Nested: kvmpower.NewNested(big)}
 	if big {
 		c.Name += ", big-endian"
-	} else {
-		c.MSR |= isapower.MSRLE
-		s[isapower.StateLPCR] = isapower.LPCRILE
 	}
-	s[isapower.StateVersion] = 2
-	s[isapower.StateLPID] = PartitionLPID
-	s[isapower.StateHDECExpiry] = 1 << 50
-	s[isapower.StateHFSCR] = 0x00ffffffffffffff
+	s := &c.Structure
 	// Marks that must be kept, or come back as what L2 has.
 	s[isapower.StateHDAR], s[isapower.StateHDSISR], s[isapower.StateHEIR], s[isapower.StateASDR] = 0x33, 0x44, 0x55, 0x66
 	s[isapower.StateSRR0], s[isapower.StateSRR1] = 0x1100, 0x2200
@@ -220,8 +213,8 @@ func faultCases(h Host, big bool) []Case {
 
 	c, p = newCase(h, big, "hdec_expiry in the past")
 	c.Structure[isapower.StateHDECExpiry] = 1
-	c.NIP = CodeAddress
-	p.emit(Hypercall)
+	c.NIP = kvmpower.CodeAddress
+	p.emit(kvmpower.Hypercall)
 	cases = append(cases, *c)
 	return cases
 }

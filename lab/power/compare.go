@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	isapower "github.com/guise-project/guise/isa/power"
+	kvmpower "github.com/guise-project/guise/kvm/power"
 	model "github.com/guise-project/guise/model/power"
 )
 
@@ -97,7 +98,7 @@ func Compare(c *Case, p Prediction, r *Result) (differences []string, compared i
 		}
 	}
 	differ("msr", order.Uint64(r.Regs[isapower.RegsMSR:]), p.Ended.State.MSR)
-	nip := uint64(CodeAddress)
+	nip := uint64(kvmpower.CodeAddress)
 	if writtenBack(&p.Ended) {
 		nip = c.NIP
 		if p.Ended.R3 == isapower.VectorSystemCall {
@@ -106,7 +107,7 @@ func Compare(c *Case, p Prediction, r *Result) (differences []string, compared i
 	}
 	differ("nip", order.Uint64(r.Regs[isapower.RegsNIP:]), nip)
 	for n := 14; n < 32; n++ {
-		differ(fmt.Sprintf("r%d", n), order.Uint64(r.Regs[8*n:]), GPR(n))
+		differ(fmt.Sprintf("r%d", n), order.Uint64(r.Regs[8*n:]), kvmpower.GPR(n))
 	}
 	return differences, compared
 }

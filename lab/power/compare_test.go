@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	isapower "github.com/guise-project/guise/isa/power"
+	kvmpower "github.com/guise-project/guise/kvm/power"
 	model "github.com/guise-project/guise/model/power"
 )
 
@@ -24,7 +25,7 @@ func asPredicted(c *Case, p Prediction) Result {
 	if c.BigEndian {
 		order = binary.BigEndian
 	}
-	r := Result{Name: c.Name, R3: p.Ended.R3, Watchdog: c.Spin, Structure: make([]byte, isapower.StateSizeV2), Regs: make([]byte, isapower.RegsCCR+8)}
+	r := Result{Name: c.Name, Outcome: kvmpower.Outcome{R3: p.Ended.R3, Watchdog: c.Spin, Structure: make([]byte, isapower.StateSizeV2), Regs: make([]byte, isapower.RegsCCR+8)}}
 	for _, row := range isapower.StateLayout {
 		if row.Size == 4 {
 			order.PutUint32(r.Structure[row.Offset:], uint32(p.Ended.State.Structure[row.Field]))
@@ -33,10 +34,10 @@ func asPredicted(c *Case, p Prediction) Result {
 		}
 	}
 	for n := range 32 {
-		order.PutUint64(r.Regs[8*n:], GPR(n))
+		order.PutUint64(r.Regs[8*n:], kvmpower.GPR(n))
 	}
 	order.PutUint64(r.Regs[isapower.RegsMSR:], p.Ended.State.MSR)
-	nip := uint64(CodeAddress)
+	nip := uint64(kvmpower.CodeAddress)
 	if writtenBack(&p.Ended) {
 		if nip = c.NIP; p.Ended.R3 == isapower.VectorSystemCall {
 			nip = c.AfterCall

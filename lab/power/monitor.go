@@ -9,6 +9,7 @@ import (
 	"time"
 
 	isapower "github.com/guise-project/guise/isa/power"
+	kvmpower "github.com/guise-project/guise/kvm/power"
 )
 
 // realRegisters are what QEMU's monitor calls the real registers that the
@@ -118,7 +119,7 @@ func look(ask func(string) (string, error)) (registers map[string]uint64, err er
 		}
 	}()
 	nip, err := read(ask, "nip")
-	if err != nil || nip != CodeAddress {
+	if err != nil || nip != kvmpower.CodeAddress {
 		return nil, err
 	}
 	if lpid, err := read(ask, "lpidr"); err != nil || lpid == 0 {

@@ -2,13 +2,12 @@ package power
 
 import (
 	isapower "github.com/guise-project/guise/isa/power"
+	kvmpower "github.com/guise-project/guise/kvm/power"
 	model "github.com/guise-project/guise/model/power"
 )
 
 // Instruction words of L2 beside those of isapower.Instructions.
 const (
-	// Hypercall is sc 1. L2's reach L1, whatever r3 says.
-	Hypercall uint32 = 0x44000022
 	spinWord  uint32 = 0x48000000 // b .
 	lisR6     uint32 = 0x3cc00040 // lis r6,0x40
 	loadR6    uint32 = 0xe8a60000 // ld r5,0(r6)
@@ -16,9 +15,6 @@ const (
 	// beyond is what lisR6 and branchAbs make: above L2's memory.
 	beyond = 0x400000
 )
-
-// GPR is what general-purpose register n of L2 holds at first.
-func GPR(n int) uint64 { return 0x1111_2222_0000_0000 | uint64(n) }
 
 // A system call interrupt puts MSR into SRR1 with these bits cleared; since ISA
 // 3.1, LEV, which is 1 for a hypercall, is in bits 42:43 (book III, 7.5.14). KVM
@@ -34,7 +30,7 @@ type program struct {
 	level isapower.Level // of the CPU
 }
 
-func (p program) next() uint64 { return CodeAddress + 4*uint64(len(p.c.Code)) }
+func (p program) next() uint64 { return kvmpower.CodeAddress + 4*uint64(len(p.c.Code)) }
 
 func (p program) emit(words ...uint32) { p.c.Code = append(p.c.Code, words...) }
 
@@ -59,14 +55,14 @@ func (p program) write(field isapower.StateField, n int) {
 		isapower.StateSPRG0: 272, isapower.StateSPRG1: 273, isapower.StateSPRG2: 274, isapower.StateSPRG3: 275,
 	}
 	spr := sprs[field]
-	p.emit(31<<26 | uint32(14+n)<<21 | (spr&31)<<16 | (spr>>5)<<11 | 467<<1)
-	p.event(model.Event{Kind: model.Write, Field: field, Value: GPR(14 + n)})
+	p.emit(isapower.MoveTo(spr, uint32(14+n)))
+	p.event(model.Event{Kind: model.Write, Field: field, Value: kvmpower.GPR(14 + n)})
 }
 
 // leave makes a hypercall. A system call interrupt sets SRR0 and SRR1, also
 // where it goes to the hypervisor.
 func (p program) leave() {
-	p.emit(Hypercall)
+	p.emit(kvmpower.Hypercall)
 	p.c.AfterCall = p.next()
 	msr := (p.c.MSR | isapower.MSRME) &^ isapower.MSRHV
 	msr &^= syscallCleared

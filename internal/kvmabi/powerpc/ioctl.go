@@ -42,6 +42,7 @@ const (
 	EnableCap           Request = 0x8068aea3
 	GetOneReg           Request = 0x8010aeab
 	SetOneReg           Request = 0x8010aeac
+	ConfigureV3MMU      Request = 0x8010aeaf
 	GetCPUChar          Request = 0x4020aeb1
 )
 
@@ -67,6 +68,7 @@ var Requests = []RequestRow{
 	{EnableCap, "KVM_ENABLE_CAP", Write, 0xa3, 104},
 	{GetOneReg, "KVM_GET_ONE_REG", Write, 0xab, 16},
 	{SetOneReg, "KVM_SET_ONE_REG", Write, 0xac, 16},
+	{ConfigureV3MMU, "KVM_PPC_CONFIGURE_V3_MMU", Write, 0xaf, 16},
 	{GetCPUChar, "KVM_PPC_GET_CPU_CHAR", Read, 0xb1, 32},
 }
 
@@ -87,9 +89,37 @@ const VMTypeHV = 1
 // Capabilities.
 const (
 	CapPAPR     = 68  // KVM_CAP_PPC_PAPR: enabled on a vCPU
-	CapHTM      = 132 // KVM_CAP_PPC_HTM
 	CapNestedHV = 160 // KVM_CAP_PPC_NESTED_HV: enabled on a VM
-	CapDAWR1    = 194 // KVM_CAP_PPC_DAWR1
+)
+
+// CapabilityRow names a capability.
+type CapabilityRow struct {
+	Number uint32
+	Name   string // the kernel's spelling
+}
+
+// Capabilities lists the capabilities that KVM on POWER answers and that change
+// what a guest may have or how a VM is made, in ascending order
+// (include/uapi/linux/kvm.h).
+var Capabilities = []CapabilityRow{
+	{CapPAPR, "KVM_CAP_PPC_PAPR"},
+	{132, "KVM_CAP_PPC_HTM"},
+	{134, "KVM_CAP_PPC_MMU_RADIX"},
+	{135, "KVM_CAP_PPC_MMU_HASH_V3"},
+	{146, "KVM_CAP_PPC_FWNMI"},
+	{147, "KVM_CAP_PPC_SMT_POSSIBLE"},
+	{151, "KVM_CAP_PPC_GET_CPU_CHAR"},
+	{CapNestedHV, "KVM_CAP_PPC_NESTED_HV"},
+	{181, "KVM_CAP_PPC_SECURE_GUEST"},
+	{194, "KVM_CAP_PPC_DAWR1"},
+	{204, "KVM_CAP_PPC_RPT_INVALIDATE"},
+	{210, "KVM_CAP_PPC_AIL_MODE_3"},
+}
+
+// Flags of KVM_PPC_CONFIGURE_V3_MMU.
+const (
+	MMUv3Radix = 1 // KVM_PPC_MMUV3_RADIX
+	MMUv3GTSE  = 2 // KVM_PPC_MMUV3_GTSE
 )
 
 // Registers of KVM_GET_ONE_REG and KVM_SET_ONE_REG.

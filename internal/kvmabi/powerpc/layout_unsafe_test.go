@@ -12,7 +12,7 @@ func TestStructures(t *testing.T) {
 		GetOneReg: unsafe.Sizeof(OneReg{}), SetOneReg: unsafe.Sizeof(OneReg{}),
 		SetUserMemoryRegion: unsafe.Sizeof(UserMemoryRegion{}), EnableCap: unsafe.Sizeof(EnableCapability{}),
 		// The compiler of the kernel pads kvm_regs to the alignment of 8.
-		GetRegs: unsafe.Sizeof(Regs{}), SetRegs: unsafe.Sizeof(Regs{}), GetCPUChar: unsafe.Sizeof(CPUChar{}),
+		GetRegs: unsafe.Sizeof(Regs{}), SetRegs: unsafe.Sizeof(Regs{}), GetCPUChar: unsafe.Sizeof(CPUChar{}), ConfigureV3MMU: unsafe.Sizeof(MMUv3{}),
 	}
 	for _, row := range Requests {
 		if size, ok := sizes[row.Request]; row.Size != 0 && (!ok || size != uintptr(row.Size)) {

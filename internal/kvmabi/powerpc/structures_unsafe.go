@@ -41,6 +41,13 @@ type Regs struct {
 	GPR                       [32]uint64
 }
 
+// MMUv3 is struct kvm_ppc_mmuv3_cfg.
+type MMUv3 struct {
+	_            structs.HostLayout
+	Flags        uint64
+	ProcessTable uint64 // the second doubleword of a partition table entry
+}
+
 // CPUChar is struct kvm_ppc_cpu_char: what the firmware says about speculative
 // execution, and which bits of that it knows.
 type CPUChar struct {
