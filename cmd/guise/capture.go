@@ -13,6 +13,7 @@ import (
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/kvm"
+	"github.com/guise-project/guise/kvm/power"
 	"github.com/guise-project/guise/lab/guest"
 	"github.com/guise-project/guise/vm"
 )
@@ -37,13 +38,8 @@ func (c *captureCommand) Run(s *session) (int, error) {
 		}
 		options.Setups = append(options.Setups, setup)
 	}
-	host, err := openKVM(c.Device)
-	if err != nil {
-		return 0, err
-	}
-	defer host.Close()
 	started := time.Now()
-	captures, err := vm.CaptureCores(s.ctx, host, options)
+	captures, err := c.look(s, options)
 	if err != nil {
 		return 0, hinted(err)
 	}
@@ -69,9 +65,30 @@ func (c *captureCommand) Run(s *session) (int, error) {
 		if err := writeWhole(path, capture.Marshal(), fs.FileMode(0o644)); err != nil {
 			return 0, err
 		}
-		fmt.Fprintf(s.stderr, "guise: captured %d setups in %s: %s\n", len(capture.Setups), time.Since(started).Round(time.Millisecond), path)
+		what := count(len(capture.Setups), "setup")
+		if capture.Power != nil {
+			what = "this POWER host"
+		}
+		fmt.Fprintf(s.stderr, "guise: captured %s in %s: %s\n", what, time.Since(started).Round(time.Millisecond), path)
 	}
 	return statusYes, nil
+}
+
+// look captures this host, whatever its architecture.
+func (c *captureCommand) look(s *session, options vm.CaptureOptions) ([]*guise.Capture, error) {
+	if power.Here {
+		if options.Setups != nil {
+			return nil, &inputError{errors.New("--setup: hosts of this architecture have no setups")}
+		}
+		capture, err := power.Capture(s.ctx, c.Device)
+		return []*guise.Capture{capture}, err
+	}
+	host, err := openKVM(c.Device)
+	if err != nil {
+		return nil, err
+	}
+	defer host.Close()
+	return vm.CaptureCores(s.ctx, host, options)
 }
 
 // running writes the contract of a VM that runs now.
