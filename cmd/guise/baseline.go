@@ -77,7 +77,11 @@ func headline(captures []*guise.Capture, result *guise.BaselineResult, certain, 
 	}
 	switch {
 	case result.Verdict == guise.Yes:
-		return fmt.Sprintf("%s %s a contract, for VMs made with %s", hosts, have, setupText(&result.Setup))
+		vms := "made with " + setupText(&result.Setup)
+		if power := result.Contract.Power; power != nil {
+			vms = fmt.Sprintf("held at level %v of the architecture", power.Level)
+		}
+		return fmt.Sprintf("%s %s a contract, for VMs %s", hosts, have, vms)
 	case result.Verdict == guise.Unknown:
 		return fmt.Sprintf("whether %s %s a contract rests on %s that no capture tells", hosts, have, count(open, "point"))
 	case certain == 0:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/kvm/power"
 	"github.com/guise-project/guise/lab/guest"
 	"github.com/guise-project/guise/vm"
 )
@@ -33,13 +35,8 @@ func (c *proveCommand) Run(s *session) (int, error) {
 	if err != nil {
 		return 0, &inputError{err}
 	}
-	host, err := openKVM(c.Device)
-	if err != nil {
-		return 0, err
-	}
-	defer host.Close()
 	started := time.Now()
-	proof, err := vm.Prove(s.ctx, host, contract, options)
+	proof, ioctls, err := c.look(s, contract, options)
 	if err != nil {
 		return 0, hinted(err)
 	}
@@ -58,12 +55,36 @@ func (c *proveCommand) Run(s *session) (int, error) {
 	}
 	if c.Verbose {
 		line := fmt.Sprintf("guise: looked in %s", elapsed.Round(10*time.Microsecond))
-		if counter, ok := host.(vm.Counter); ok {
-			line += fmt.Sprintf(", %d ioctls", counter.Ioctls())
+		if ioctls > 0 {
+			line += fmt.Sprintf(", %d ioctls", ioctls)
 		}
 		fmt.Fprintln(s.stderr, line)
 	}
 	return statusOf(proof.Verdict()), err
+}
+
+// look makes the proof, on a host of either architecture. ioctls is 0 where they
+// were not counted.
+func (c *proveCommand) look(s *session, contract *guise.Contract, options vm.ProveOptions) (proof *guise.Proof, ioctls uint64, err error) {
+	if contract != nil && contract.Arch() == guise.ArchPower {
+		proof, err = power.Prove(s.ctx, c.Device, contract)
+		return proof, 0, err
+	}
+	if power.Here {
+		return nil, 0, &inputError{errors.New("want a contract of POWER hosts: this is one")}
+	}
+	host, err := openKVM(c.Device)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer host.Close()
+	if proof, err = vm.Prove(s.ctx, host, contract, options); err != nil {
+		return nil, 0, err
+	}
+	if counter, ok := host.(vm.Counter); ok {
+		ioctls = counter.Ioctls()
+	}
+	return proof, ioctls, nil
 }
 
 // input reads the contract, or the setup to look at.
@@ -120,9 +141,13 @@ func (c *proveCommand) print(w io.Writer, proof *guise.Proof) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	if proof.Trace != nil {
+	switch power := proof.Power; {
+	case proof.Trace != nil:
 		fmt.Fprintf(w, "\nrests on: %d operations of a guest at EL%d\n", len(proof.Trace.Records), proof.Trace.EL)
-	} else {
+	case power != nil && power.Level != 0:
+		fmt.Fprintf(w, "\nrests on: %s of a guest at level %v, and %d facilities used by a guest of its own\n",
+			count(len(power.Instructions), "instruction"), power.Level, len(power.Facilities))
+	default:
 		fmt.Fprintln(w, "\nno guest looked: the host did not take the contract")
 	}
 	printTraps(w, proof)

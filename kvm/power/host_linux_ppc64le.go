@@ -238,13 +238,14 @@ func (l *looker) look(place int, problemState bool, r14 uint64) (powerpc.Regs, e
 const (
 	placePVR = iota
 	placeFSCR
+	placeDEC
 	placeLadder
 )
 
 // pvr reads PVR as a guest does.
 func (l *looker) pvr() (uint32, error) {
 	regs, err := l.look(placePVR, false, 0)
-	if err == nil && judgeProgram(regs.PC, regs.SRR1) != guise.InstructionCompleted {
+	if err == nil && judgeProgram(regs.PC, regs.GPR[16]) != guise.InstructionCompleted {
 		err = fmt.Errorf("PVR: the guest could not read it: it stopped at %#x", regs.PC)
 	}
 	return uint32(regs.GPR[14]), err
@@ -320,11 +321,15 @@ func (h *Host) trace(ctx context.Context, level isapower.Level, capture *guise.C
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		// Problem state cannot mask interrupts: the decrementer's is put off.
+		if _, err := l.look(placeDEC, false, 0x7fffffff); err != nil {
+			return err
+		}
 		regs, err := l.look(placeLadder+i, true, 0)
 		if err != nil {
 			return err
 		}
-		trace.Instructions[isapower.Ladder[i].Mnemonic] = judgeProgram(regs.PC, regs.SRR1)
+		trace.Instructions[isapower.Ladder[i].Mnemonic] = judgeProgram(regs.PC, regs.GPR[16])
 	}
 	return nil
 }

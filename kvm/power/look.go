@@ -45,9 +45,11 @@ func judge(n *Nested, f *isapower.Facility, out *Outcome) guise.FacilityOutcome 
 
 // Programs of L1 itself, beside those of isapower.Ladder.
 var (
-	// readPVR copies PVR (SPR 287) to r14; writeFSCR has r14 be FSCR (SPR 153).
+	// readPVR copies PVR (SPR 287) to r14; writeFSCR and writeDEC have
+	// r14 be FSCR (SPR 153) and the decrementer (SPR 22).
 	readPVR   = []uint32{isapower.MoveFrom(287, 14)}
 	writeFSCR = []uint32{isapower.MoveTo(153, 14)}
+	writeDEC  = []uint32{isapower.MoveTo(22, 14)}
 )
 
 // programSize is the room of a program in bytes.
@@ -56,7 +58,7 @@ const programSize = 0x40
 // programs are what L1 runs when it looks for itself: each ends in a system
 // call.
 func programs() [][]uint32 {
-	all := [][]uint32{readPVR, writeFSCR}
+	all := [][]uint32{readPVR, writeFSCR, writeDEC}
 	for i := range isapower.Ladder {
 		all = append(all, isapower.Ladder[i].Words)
 	}
@@ -77,18 +79,20 @@ func (m memory) fillPrograms() {
 		}
 	}
 	vectors(func(address int) {
-		binary.BigEndian.PutUint32(m[address:], loadAsked)
-		binary.BigEndian.PutUint32(m[address+4:], Hypercall)
+		for i, w := range handler {
+			binary.BigEndian.PutUint32(m[address+4*i:], w)
+		}
 	})
 }
 
-// afterVector is how far behind its vector an interrupt handler of L1 stands
-// when it asks.
-const afterVector = 8
+// handler is what L1 does with an interrupt: it keeps SRR1 (SPR 27) in r16, as
+// the hypercall sets that register anew, and asks.
+var handler = []uint32{isapower.MoveFrom(27, 16), loadAsked, Hypercall}
 
-// judgeProgram says what became of a program, from where L1 asked and SRR1.
+// judgeProgram says what became of a program, from where L1 asked and SRR1 as
+// its interrupt handler found it.
 func judgeProgram(pc, srr1 uint64) guise.InstructionOutcome {
-	switch vector := pc - afterVector; {
+	switch vector := pc - uint64(4*len(handler)); {
 	case vector == isapower.VectorSystemCall:
 		return guise.InstructionCompleted
 	case vector == isapower.VectorProgram && srr1&isapower.SRR1Illegal != 0:
