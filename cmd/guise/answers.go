@@ -48,6 +48,7 @@ type settlementJSON struct {
 	Register string          `json:"register"`
 	Field    string          `json:"field"`
 	Value    uint64          `json:"value"`
+	Text     string          `json:"text,omitzero"`
 	Hosts    []hostValueJSON `json:"hosts"`
 }
 
@@ -75,7 +76,7 @@ func baselineJSON(result *guise.BaselineResult) baselineAnswer {
 		answer.Contract = result.Contract.Digest()
 	}
 	for _, s := range result.Settled {
-		answer.Settled = append(answer.Settled, settlementJSON{s.Register, s.Field, s.Value, hostValuesJSON(s.Hosts)})
+		answer.Settled = append(answer.Settled, settlementJSON{s.Register, s.Field, s.Value, s.Text, hostValuesJSON(s.Hosts)})
 	}
 	for _, h := range result.GivesUp {
 		answer.GivesUp[h.Host] = h.Count

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -175,7 +176,7 @@ func (c *baselineCommand) printSettled(s *session, result *guise.BaselineResult)
 		for _, v := range f.Hosts {
 			hosts = append(hosts, v.Host+" "+v.Value)
 		}
-		row := []string{f.Register + "." + f.Field, fmt.Sprint(f.Value), strings.Join(hosts, ", ")}
+		row := []string{strings.TrimSuffix(f.Register+"."+f.Field, "."), cmp.Or(f.Text, fmt.Sprint(f.Value)), strings.Join(hosts, ", ")}
 		if f.Rests != "" {
 			row = append(row, "rests on "+f.Rests)
 		}

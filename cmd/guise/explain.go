@@ -50,11 +50,10 @@ func (c *explainCommand) Run(s *session) (int, error) {
 		answers = []registerAnswer{answer}
 		c.All = true
 	default:
-		view, setup, err := explainHost(c.What, c.Setup)
-		if err != nil {
+		var err error
+		if answers, err = explainDocument(c.What, c.Setup); err != nil {
 			return 0, err
 		}
-		answers = explainView(view, setup)
 	}
 	if c.JSON {
 		return statusYes, s.printJSON(answers)
@@ -81,29 +80,35 @@ func explainValue(name, text string) (registerAnswer, error) {
 	return explainRegister(register, value, nil, nil), nil
 }
 
-// explainHost reads a capture or contract and returns what its guests see.
-func explainHost(name, key string) (*arm64.View, *guise.CapturedSetup, error) {
+// explainDocument reads a capture or contract and explains what its guests see.
+func explainDocument(name, key string) ([]registerAnswer, error) {
 	if isContract(name) {
 		contract, err := loadContract(name)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		return &contract.View, nil, nil
+		if power := contract.Power; power != nil {
+			return explainPowerWords(power.Character, power.Behaviour)
+		}
+		return explainView(&contract.View, nil), nil
 	}
 	captures, _, err := loadHosts(name, nil)
 	if err != nil {
-		return nil, nil, &inputError{err}
+		return nil, &inputError{err}
 	}
 	if len(captures) != 1 {
-		return nil, nil, &inputError{fmt.Errorf("%s: has %d hosts; want one", name, len(captures))}
+		return nil, &inputError{fmt.Errorf("%s: has %d hosts; want one", name, len(captures))}
+	}
+	if power := captures[0].Power; power != nil {
+		return explainPowerHost(power)
 	}
 	setup := &captures[0].Setups[0]
 	if key != "" {
 		if setup = captures[0].Setup(key); setup == nil {
-			return nil, nil, &inputError{fmt.Errorf("%s: was not captured in setup %s; it has %s", name, key, elide(setupKeys(captures[0]), 8))}
+			return nil, &inputError{fmt.Errorf("%s: was not captured in setup %s; it has %s", name, key, elide(setupKeys(captures[0]), 8))}
 		}
 	}
-	return &setup.View, setup, nil
+	return explainView(&setup.View, setup), nil
 }
 
 func setupKeys(c *guise.Capture) []string {

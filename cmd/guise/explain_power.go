@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/isa/power"
 )
 
@@ -13,16 +14,9 @@ func (c *explainCommand) explainPower(s *session, name, text string) (int, error
 	if err != nil {
 		return 0, &inputError{fmt.Errorf("%s: value %q: want a number such as 0x219f", name, text)}
 	}
-	explanation, err := power.Explain(name, value)
+	answer, err := powerAnswer(name, value)
 	if err != nil {
 		return 0, &inputError{err}
-	}
-	answer := registerAnswer{Name: explanation.Register.Name, Value: fmt.Sprintf("0x%016x", value)}
-	for _, f := range explanation.Fields {
-		answer.Fields = append(answer.Fields, fieldAnswer{Name: f.Field.Name, Bits: bitsText(f.Field), Value: f.Value, Meaning: f.Meaning})
-	}
-	if explanation.Unknown != 0 {
-		answer.Fields = append(answer.Fields, fieldAnswer{Name: "unknown", Bits: "-", Value: explanation.Unknown, Meaning: "no facility has these bits"})
 	}
 	if c.JSON {
 		return statusYes, s.printJSON([]registerAnswer{answer})
@@ -30,4 +24,53 @@ func (c *explainCommand) explainPower(s *session, name, text string) (int, error
 	c.All = true
 	c.print(s, &answer)
 	return statusYes, nil
+}
+
+// powerAnswer names the fields of a value.
+func powerAnswer(name string, value uint64) (registerAnswer, error) {
+	explanation, err := power.Explain(name, value)
+	if err != nil {
+		return registerAnswer{}, err
+	}
+	answer := registerAnswer{Name: explanation.Register.Name, Value: fmt.Sprintf("0x%016x", value)}
+	for _, f := range explanation.Fields {
+		answer.Fields = append(answer.Fields, fieldAnswer{Name: f.Field.Name, Bits: bitsText(f.Field), Value: f.Value, Meaning: f.Meaning})
+	}
+	if explanation.Unknown != 0 {
+		answer.Fields = append(answer.Fields, fieldAnswer{Name: "unknown", Bits: "-", Value: explanation.Unknown, Meaning: "nothing has these bits"})
+	}
+	return answer, nil
+}
+
+// explainPowerWords explains the two words of KVM_PPC_GET_CPU_CHAR.
+func explainPowerWords(character, behaviour uint64) ([]registerAnswer, error) {
+	var answers []registerAnswer
+	for _, word := range []struct {
+		name  string
+		value uint64
+	}{{"character", character}, {"behaviour", behaviour}} {
+		answer, err := powerAnswer("KVM_PPC_GET_CPU_CHAR."+word.name, word.value)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, answer)
+	}
+	return answers, nil
+}
+
+// explainPowerHost explains a captured POWER host: beside the two words, what
+// guests of guests are permitted, as far as it was seen.
+func explainPowerHost(host *guise.PowerHost) ([]registerAnswer, error) {
+	answers, err := explainPowerWords(host.Characteristics.Character, host.Characteristics.Behaviour)
+	if err != nil {
+		return nil, err
+	}
+	var permitted uint64
+	for i := range power.Facilities {
+		if f := &power.Facilities[i]; host.Facilities[f.Name].Permitted() == guise.Yes {
+			permitted |= f.Mask()
+		}
+	}
+	answer, err := powerAnswer("HFSCR", permitted)
+	return append(answers, answer), err
 }

@@ -35,6 +35,9 @@ func (c *forecastCommand) Run(s *session) (int, error) {
 	if len(captures) != 1 {
 		return 0, &inputError{fmt.Errorf("%s: %d hosts; want one", c.Host, len(captures))}
 	}
+	if err := arm64Only(c.Host, captures[0].Arch()); err != nil {
+		return 0, err
+	}
 	forecast, err := model.Predict(captures[0], version)
 	if err != nil {
 		return 0, &inputError{err}

@@ -121,6 +121,14 @@ func loadContract(name string) (*guise.Contract, error) {
 	return contract, nil
 }
 
+// arm64Only refuses documents of POWER hosts where a command is not for them.
+func arm64Only(name, arch string) error {
+	if arch == guise.ArchPower {
+		return &inputError{fmt.Errorf("%s: is of POWER; this command is for arm64", name)}
+	}
+	return nil
+}
+
 // isContract reports whether an argument is a file that says it is a contract.
 func isContract(name string) bool {
 	data, err := readDocument(name)

@@ -45,6 +45,9 @@ func (c *vmSaveCommand) Run(s *session) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := arm64Only(c.Contract, contract.Arch()); err != nil {
+		return 0, err
+	}
 	if err := move.CanMove(&contract.Setup); err != nil {
 		return 0, fmt.Errorf("%s: %w", c.Contract, err)
 	}
