@@ -111,8 +111,10 @@ type code struct {
 	// fixups are instructions whose target was not known when they were added.
 	fixups []fixup
 	labels []uint64 // addresses; 0 for those not placed yet
-	// records are pairs of instructions that load the address of a record.
+	// records are pairs of instructions that load the address of a record, which
+	// pointer gives.
 	records []recordReference
+	pointer func(address uint64) [2]uint32
 }
 
 // label stands for the address of an instruction, before it is known.
@@ -157,8 +159,8 @@ func (c *code) toward(l label, reach int64, encode func(distance int64) uint32) 
 	c.add(0)
 }
 
-// point adds the two instructions that load the address of a record into
-// recordRegister. Where the records lie is known when the code is complete.
+// point adds the two instructions that load the address of a record into the
+// register for it. Where the records lie is known when the code is complete.
 func (c *code) point(record int) {
 	c.records = append(c.records, recordReference{len(c.words), record})
 	c.add(0, 0)
@@ -178,8 +180,8 @@ func (c *code) finish(record func(i int) uint64) error {
 		c.words[f.position] = f.encode(distance)
 	}
 	for _, r := range c.records {
-		address := record(r.record)
-		c.words[r.position], c.words[r.position+1] = movz(recordRegister, address), movk(recordRegister, address)
+		pair := c.pointer(record(r.record))
+		copy(c.words[r.position:], pair[:])
 	}
 	return nil
 }

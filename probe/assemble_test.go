@@ -111,8 +111,19 @@ var encodingPattern = regexp.MustCompile(`encoding: \[([^\]]*)\]`)
 // word a line. It must be new enough for the extensions of Armv9.6.
 func assembleLLVM(t *testing.T, lines []string) []uint32 {
 	t.Helper()
+	return llvmMC(t, lines, "-triple=aarch64", "-mattr=+all")
+}
+
+// assembleLLVM32 assembles lines of A32.
+func assembleLLVM32(t *testing.T, lines []string) []uint32 {
+	t.Helper()
+	return llvmMC(t, lines, "-triple=armv8.6a", "-mattr=+crypto,+crc,+sb,+dotprod,+fullfp16,+fp16fml,+bf16,+i8mm,+trustzone,+virtualization")
+}
+
+func llvmMC(t *testing.T, lines []string, arguments ...string) []uint32 {
+	t.Helper()
 	mc := testenv.Tool(t, "llvm-22", "llvm-mc-23", "llvm-mc-22", "llvm-mc-21")
-	out := run(t, mc, "-triple=aarch64", "-mattr=+all", "-show-encoding", write(t, "source.s", []byte(strings.Join(lines, "\n")+"\n")))
+	out := run(t, mc, append(arguments, "-show-encoding", write(t, "source.s", []byte(strings.Join(lines, "\n")+"\n")))...)
 	var encoded []uint32
 	for _, match := range encodingPattern.FindAllSubmatch(out, -1) {
 		var word uint32

@@ -26,6 +26,13 @@ func (p *Program) Build(layout Layout) (*Image, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
+	if err := p.RunsIn(layout.State); err != nil {
+		return nil, err
+	}
+	if layout.State == AArch32 && layout.Channel != Memory {
+		// Protected VMs, for which the other is, have no AArch32.
+		return nil, fmt.Errorf("probe image: records of a guest in AArch32 leave through memory only")
+	}
 	base := layout.Base
 	if base == 0 {
 		base = DefaultBase
@@ -37,7 +44,7 @@ func (p *Program) Build(layout Layout) (*Image, error) {
 	// takes what nobody asks for (exceptions of ownControls and of Undo).
 	recordsSize := uint64(len(p.Ops)+2) * recordSize
 
-	image := &Image{Base: base, Entry: base + entryOffset, Channel: layout.Channel, program: p}
+	image := &Image{Base: base, Entry: base + entryOffset, Channel: layout.Channel, State: layout.State, program: p, set: instructionSets[layout.State]}
 	c, fatal := image.assemble()
 	end := roundUp(c.here(), pageSize)
 	switch layout.Channel {
@@ -59,7 +66,13 @@ func (p *Program) Build(layout Layout) (*Image, error) {
 	if err := c.finish(image.record); err != nil {
 		return nil, err
 	}
-	image.Bytes = image.lay(c, c.labels[fatal])
+	vectors := image.set.vectors(image, c.labels[fatal])
+	for _, part := range vectors {
+		if err := part.finish(image.record); err != nil {
+			return nil, err
+		}
+	}
+	image.Bytes = image.lay(append(vectors, c))
 	return image, nil
 }
 
@@ -75,22 +88,14 @@ func (m *Image) assemble() (c *code, fatal label) {
 	operations := len(m.program.Ops)
 	c.words = make([]uint32, 0, operations*operationWords)
 	c.fixups, c.labels, c.records = make([]fixup, 0, 2*operations), make([]uint64, 0, 2*operations), make([]recordReference, 0, 2*operations)
-	fatal, ring, rest := c.newLabel(), c.newLabel(), c.newLabel()
-	startup(c, m.Base+tableOffset, m.Base+vectorsOffset, m.Base+vectorsEL2Offset, imageRecord, operations)
+	c.pointer = m.set.pointer
+	fatal = c.newLabel()
+	m.set.startup(c, m)
 	m.code = make([]uint64, operations)
 	for i := range m.program.Ops {
 		m.operation(c, i)
 	}
-	c.load(0, doorbellDone)
-	c.toward(ring, reachBranch, branch)
-	c.place(fatal)
-	c.load(0, doorbellFatal)
-	c.place(ring)
-	c.load(1, Doorbell)
-	c.add(wordDSBSY, store(0, 1, 0))
-	c.place(rest)
-	c.add(wordWFI)
-	c.toward(rest, reachBranch, branch)
+	m.set.end(c, fatal)
 	return c, fatal
 }
 
@@ -101,68 +106,37 @@ const imageRecord = -1
 // nobody reads.
 func (m *Image) record(i int) uint64 { return m.records + uint64(i+1)*recordSize }
 
+// spare is the number of that one.
+func (m *Image) spare() int { return len(m.program.Ops) }
+
 // operation adds operation i: point to its record and to where to go on, load
 // its arguments, run it, store what it gave, mark it completed.
 func (m *Image) operation(c *code, i int) {
 	op := &m.program.Ops[i]
 	after := c.newLabel()
-	c.tolerate(after, i)
-	switch op.Kind {
-	case MRS:
-		m.code[i] = c.here()
-		c.add(mrs(0, op.Register))
-	case MSR:
-		c.load(0, op.Value)
-		m.code[i] = c.here()
-		c.add(msr(op.Register, 0), wordISB)
-	case HVC, SMC:
-		loadArguments(c, op)
-		m.code[i] = c.here()
-		if op.Kind == HVC {
-			c.add(wordHVC)
-		} else {
-			c.add(wordSMC)
-		}
-	case Execute:
-		loadArguments(c, op)
-		c.load(9, m.Base+scratchOffset)
-		c.load(10, m.Base+scratchOffset+guardedAlias)
-		c.load(11, guardedAlias)
-		m.code[i] = c.here()
-		c.add(op.Words...)
-	}
-	for v := range op.results() {
-		c.add(store(uint32(v), recordRegister, recordValues+uint64(v)*8))
-	}
-	c.load(0, recordCompleted)
-	c.add(store(0, recordRegister, recordStatus))
+	m.set.tolerate(c, after, i)
+	m.set.arguments(c, m, op)
+	m.code[i] = c.here()
+	m.set.perform(c, op)
+	m.set.complete(c, op.results())
 	c.place(after)
 	if len(op.Undo) == 0 {
 		return
 	}
 	undone := c.newLabel()
-	c.tolerate(undone, len(m.program.Ops))
+	m.set.tolerate(c, undone, m.spare())
 	c.add(op.Undo...)
 	c.place(undone)
 }
 
-func loadArguments(c *code, op *Op) {
-	for i, argument := range op.Args {
-		c.load(uint32(i), argument)
-	}
-}
-
 // lay puts the parts of the image together.
-func (m *Image) lay(c *code, fatal uint64) []byte {
-	image := make([]byte, c.here()-m.Base)
-	for i, entry := range translationTable(m.program.Tagged) {
+func (m *Image) lay(parts []*code) []byte {
+	last := parts[len(parts)-1]
+	image := make([]byte, last.here()-m.Base)
+	for i, entry := range m.set.table(m) {
 		binary.LittleEndian.PutUint64(image[tableOffset+8*i:], entry)
 	}
-	own := newCode(m.Base + vectorsOffset)
-	vectorTable(own, handlerRegisters{regESR, regELR, regFAR, regSPSR}, recordException, fatal)
-	el2 := newCode(m.Base + vectorsEL2Offset)
-	vectorTable(el2, handlerRegisters{regESREL2, regELREL2, regFAREL2, regSPSREL2}, recordException|recordEL2, fatal)
-	for _, part := range []*code{own, el2, c} {
+	for _, part := range parts {
 		for i, word := range part.words {
 			binary.LittleEndian.PutUint32(image[part.start-m.Base+uint64(i)*instructionLen:], word)
 		}

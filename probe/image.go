@@ -30,7 +30,7 @@ const (
 	// GiB, which the image maps as memory, and where QEMU's virt machine has
 	// its memory, too, so that an image can be tried without KVM.
 	DefaultBase = 0x4020_0000
-	// Doorbell is stored to (64 bits) when the program has ended. It lies in
+	// Doorbell is stored to (64 bits, in AArch32 32) when the program has ended. It lies in
 	// the first GiB, which the image maps as Device-nGnRnE, and must not be
 	// memory. QEMU's virt machine has its UART there, and shows the letter.
 	Doorbell = 0x0900_0000
@@ -53,9 +53,9 @@ const (
 const (
 	recordSize = 64
 
-	recordStatus = 0  // recordCompleted, or recordException with vector and syndrome
-	recordReturn = 8  // ELR_ELx
-	recordFault  = 16 // FAR_ELx, of exception classes 0x20 to 0x27
+	recordStatus = 0  // recordCompleted, or recordException with vector and syndrome (in AArch32 DFSR or IFSR)
+	recordReturn = 8  // ELR_ELx; in AArch32 the address of the instruction
+	recordFault  = 16 // FAR_ELx, of exception classes 0x20 to 0x27; in AArch32 DFAR or IFAR
 	recordValues = 32
 
 	recordCompleted   = 1
@@ -65,8 +65,10 @@ const (
 	recordSyndrome    = 1<<56 - 1 // ESR_ELx; ISS2 ends at bit 55
 )
 
-// Layout chooses where an image lies and how its results leave.
+// Layout chooses the state that an image runs in, where it lies and how its
+// results leave.
 type Layout struct {
+	State State
 	// Base is the guest-physical address of the image, a multiple of 64 KiB
 	// from 0x40000000 up to below 0x80000000; 0 stands for DefaultBase.
 	Base    uint64
@@ -74,7 +76,8 @@ type Layout struct {
 }
 
 // Image is a program as a guest: what to put into a VM's memory and where. It
-// runs on any AArch64 vCPU in its reset state; only PC has to be set.
+// runs on any vCPU whose EL1 is in its State, in its reset state; only PC has to
+// be set.
 //
 // Each image needs memory of its own that no vCPU has run from: KVM makes the
 // instruction cache coherent with what the host wrote only when it first maps
@@ -89,7 +92,9 @@ type Image struct {
 	// multiple of 64 KiB (the largest page size of a host).
 	MemorySize uint64
 	Channel    Channel
+	State      State
 
+	set     instructionSet
 	program *Program
 	records uint64   // address of the first record
 	code    []uint64 // address of each operation's first instruction
@@ -123,11 +128,14 @@ func (m *Image) NewRun(memory []byte) (*Run, error) {
 // reports whether the program has ended. It returns an error for a store that
 // no image makes.
 func (r *Run) Store(address uint64, data []byte) (done bool, err error) {
-	if len(data) != 8 {
-		return false, fmt.Errorf("probe image: store of %d bytes to %#x; records leave 8 at a time", len(data), address)
+	size := r.image.set.storeSize()
+	if len(data) != size {
+		return false, fmt.Errorf("probe image: store of %d bytes to %#x; an image in %v stores %d at a time", len(data), address, r.image.State, size)
 	}
 	if address == Doorbell {
-		switch letter := binary.LittleEndian.Uint64(data); letter {
+		var word [8]byte
+		copy(word[:], data)
+		switch letter := binary.LittleEndian.Uint64(word[:]); letter {
 		case doorbellDone:
 			r.done = true
 			return true, nil
@@ -166,7 +174,7 @@ func (r *Run) word(i int, field uint64) uint64 {
 // says how far the guest came.
 func (r *Run) Trace() (*Trace, error) {
 	trace := NewTrace(r.image.program)
-	trace.EL = int(r.word(0, recordValues) >> 2 & 3)
+	trace.EL = r.image.set.level(r.word(0, recordValues))
 	for i := range trace.Records {
 		if err := r.decode(i, &trace.Records[i]); err != nil {
 			return nil, err
@@ -195,17 +203,7 @@ func (r *Run) decode(i int, record *Record) error {
 	case status&recordException == 0:
 		return fmt.Errorf("probe image: record of operation %d (%s %s) has status %#x, which no image stores", i, op.Kind, op.Name, status)
 	}
-	// Vectors come in fours: synchronous, IRQ, FIQ, SError.
-	switch status >> recordVectorShift & 3 {
-	case 0:
-		record.Outcome = Exception
-	case 3:
-		record.Outcome = Interrupted
-	default: // ESR_ELx is not written
-		record.Outcome = Interrupted
-		status &^= recordSyndrome
-	}
-	record.Syndrome = status & recordSyndrome
+	record.Outcome, record.Syndrome = r.image.set.exception(status)
 	if hasFaultAddress(record.Syndrome) {
 		record.FaultAddress = r.word(i+1, recordFault)
 	}

@@ -34,11 +34,19 @@ func bareMetal(t testing.TB, image *Image, machine, cpu string) (memory []byte, 
 	if err := os.WriteFile(file, image.Bytes, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(qemu, "-M", "virt,gic-version=3"+machine, "-cpu", cpu, "-m", "64", "-display", "none", "-nodefaults",
+	arguments := []string{"-device", fmt.Sprintf("loader,addr=%#x,cpu-num=0", image.Entry)}
+	if image.State == AArch32 && !strings.HasPrefix(cpu, armv7) {
+		stub := filepath.Join(dir, "stub")
+		if err := os.WriteFile(stub, toAArch32(image.Entry), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		arguments = []string{"-device", fmt.Sprintf("loader,file=%s,addr=%#x,force-raw=on", stub, stubBase),
+			"-device", fmt.Sprintf("loader,addr=%#x,cpu-num=0", stubBase)}
+	}
+	cmd := exec.Command(qemu, append([]string{"-M", "virt,gic-version=3" + machine, "-cpu", cpu, "-m", "64", "-display", "none", "-nodefaults",
 		"-accel", "tcg,thread=single", "-serial", "stdio",
-		"-qmp", "unix:"+control+",server=on,wait=off",
-		"-device", fmt.Sprintf("loader,file=%s,addr=%#x,force-raw=on", file, image.Base),
-		"-device", fmt.Sprintf("loader,addr=%#x,cpu-num=0", image.Entry))
+		"-qmp", "unix:" + control + ",server=on,wait=off",
+		"-device", fmt.Sprintf("loader,file=%s,addr=%#x,force-raw=on", file, image.Base)}, arguments...)...)
 	stderr := &strings.Builder{}
 	cmd.Stderr = stderr
 	stdin, err := cmd.StdinPipe()
@@ -104,7 +112,13 @@ func qmp(t testing.TB, socket, command string, arguments map[string]any) {
 // runBareMetal builds the program, runs it and returns its trace.
 func runBareMetal(t testing.TB, p *Program, machine, cpu string) *Trace {
 	t.Helper()
-	image, err := p.Build(Layout{})
+	return runBareMetalIn(t, AArch64, p, machine, cpu)
+}
+
+// runBareMetalIn is runBareMetal for either execution state.
+func runBareMetalIn(t testing.TB, state State, p *Program, machine, cpu string) *Trace {
+	t.Helper()
+	image, err := p.Build(Layout{State: state})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +127,8 @@ func runBareMetal(t testing.TB, p *Program, machine, cpu string) *Trace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if done, err := r.Store(Doorbell, binary.LittleEndian.AppendUint64(nil, uint64(letter))); err != nil || !done {
+	bell := binary.LittleEndian.AppendUint64(nil, uint64(letter))[:image.set.storeSize()]
+	if done, err := r.Store(Doorbell, bell); err != nil || !done {
 		t.Fatalf("doorbell: %v, %v", done, err)
 	}
 	trace, err := r.Trace()
@@ -121,4 +136,33 @@ func runBareMetal(t testing.TB, p *Program, machine, cpu string) *Trace {
 		t.Fatal(err)
 	}
 	return trace
+}
+
+// armv7 is the CPU that starts in AArch32 by itself.
+const armv7 = "cortex-a15"
+
+// stubBase lies below every image, beyond QEMU's device tree.
+const stubBase = 0x4010_0000
+
+// toAArch32 is what an EL2 does to start an EL1 in AArch32, as KVM does for such
+// a vCPU: HCR_EL2.RW clear, Supervisor mode with everything masked. An HVC is
+// UNDEFINED.
+func toAArch32(entry uint64) []byte {
+	const hcd = 1 << 29
+	c := newCode(stubBase)
+	c.set(regHCR, hcd)
+	c.set(regCPTR, cptrNoTraps)
+	c.set(regHSTR, 0)
+	c.set(regMDCR, 0)
+	c.set(regCNTHCTL, 3)
+	c.add(mrs(1, regMIDR), msr(regVPIDR, 1), mrs(1, regMPIDR), msr(regVMPIDR, 1))
+	c.set(regICCSREEL2, 0xf)
+	c.set(regSPSREL2, cpsrMasked)
+	c.set(regELREL2, entry)
+	c.add(wordISB, wordERET)
+	var image []byte
+	for _, word := range c.words {
+		image = binary.LittleEndian.AppendUint32(image, word)
+	}
+	return image
 }

@@ -177,25 +177,23 @@ const (
 	recordRegister  = 28 // the record of the current operation
 )
 
-// startup adds the entry code, up to the point where operations can run.
-// table, vectors and vectorsEL2 are addresses; header is the image's own
-// record, which tells the exception level and what SCTLR_EL1 and CPACR_EL1
-// read back; spare is the record nobody reads.
-func startup(c *code, table, vectors, vectorsEL2 uint64, header, spare int) {
+// startup: the image's own record tells the exception level and what SCTLR_EL1
+// and CPACR_EL1 read back.
+func (a a64) startup(c *code, m *Image) {
 	controls := c.newLabel()
 	c.add(wordMaskDAIF, wordSelectSPx, mrs(0, regCurrentEL), compare(0, 2<<2))
 	c.toward(controls, reachConditional, func(d int64) uint32 { return branchIf(conditionNE, d) })
-	startupEL2(c, vectorsEL2, controls)
+	startupEL2(c, m.Base+vectorsEL2Offset, controls)
 
 	c.place(controls)
 	c.add(mrs(0, regCurrentEL))
 	c.load(pstateRegister, pstateMasked)
 	c.add(orr(pstateRegister, pstateRegister, 0))
 	c.load(nestingRegister, 0)
-	c.set(regVBAR, vectors)
+	c.set(regVBAR, m.Base+vectorsOffset)
 	c.set(regMAIR, mair)
 	c.set(regTCR, tcr)
-	c.set(regTTBR0, table)
+	c.set(regTTBR0, m.Base+tableOffset)
 	c.set(regCPACR, cpacr)
 	c.add(wordDSBSY, wordISB, wordTLBIVMALL, wordDSBSY, wordISB)
 	c.set(regSCTLR, sctlr)
@@ -203,13 +201,13 @@ func startup(c *code, table, vectors, vectorsEL2 uint64, header, spare int) {
 
 	for _, control := range ownControls {
 		after := c.newLabel()
-		c.tolerate(after, spare)
+		a.tolerate(c, after, m.spare())
 		c.set(control.register, control.value)
 		c.add(wordISB)
 		c.place(after)
 	}
 
-	c.point(header)
+	c.point(imageRecord)
 	c.add(mrs(1, regSCTLR), mrs(2, regCPACR))
 	c.load(3, recordCompleted)
 	c.add(store(0, recordRegister, recordValues), store(1, recordRegister, recordValues+8),
@@ -247,13 +245,6 @@ func startupEL2(c *code, vectorsEL2 uint64, controls label) {
 	c.set(regSPSREL2, spsrEL1h)
 	c.toward(controls, reachADR, func(d int64) uint32 { return adr(1, d) })
 	c.add(msr(regELREL2, 1), wordISB, wordERET)
-}
-
-// tolerate points the exception handler to a record and to the label to go on
-// at.
-func (c *code) tolerate(l label, record int) {
-	c.point(record)
-	c.toward(l, reachADR, func(d int64) uint32 { return adr(resumeRegister, d) })
 }
 
 // handlerRegisters are the registers through which an exception handler works.

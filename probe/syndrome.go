@@ -18,6 +18,7 @@ const (
 const (
 	classUnknown      = 0x00
 	classBranchTarget = 0x0d
+	classSVC32        = 0x11
 	classSVC          = 0x15
 	classHVC          = 0x16
 	classSMC          = 0x17
@@ -28,10 +29,12 @@ const (
 	classPCAlignment  = 0x22
 	classData         = 0x24 // from a lower level; 0x25 from the same
 	classMemorySet    = 0x27
+	classSError       = 0x2f
 )
 
 // classNames are the exception classes of ESR_ELx.EC that an exception taken
-// from AArch64 to EL1 or EL2 can have.
+// from AArch64 to EL1 or EL2 can have, and an SVC in AArch32, which a guest there
+// takes without such a register.
 var classNames = map[uint64]string{
 	0x00: "undefined, or of unknown reason",
 	0x01: "trapped WFI, WFE, WFIT or WFET",
@@ -41,6 +44,7 @@ var classNames = map[uint64]string{
 	0x0a: "trapped LD64B or ST64B",
 	0x0d: "branch target exception",
 	0x0e: "illegal execution state",
+	0x11: "SVC in AArch32",
 	0x14: "trapped MSRR, MRRS or 128-bit system instruction",
 	0x15: "SVC",
 	0x16: "HVC",

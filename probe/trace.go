@@ -41,13 +41,16 @@ type Record struct {
 	// call, what MRS read, what an Execute left; Count says how many.
 	Values [MaxValues]uint64
 	Count  int
-	// Syndrome is ESR_ELx of an exception, as the guest read it.
+	// Syndrome is ESR_ELx of an exception, as the guest read it. AArch32 has no
+	// such register at EL1: there it is what the vector stands for (EC 0 for an
+	// Undefined Instruction exception), with IL, and for an abort the fault
+	// status and direction from DFSR or IFSR.
 	Syndrome uint64
 	// Instruction is the position in the operation's words of the instruction
 	// that took the exception: 0 for all kinds but Execute, and -1 where the
 	// return address lay elsewhere.
 	Instruction int
-	// FaultAddress is FAR_ELx of an exception. It is only meaningful for
+	// FaultAddress is FAR_ELx of an exception, in AArch32 DFAR or IFAR. It is only meaningful for
 	// aborts (and PC alignment and watchpoint exceptions), and 0 otherwise.
 	FaultAddress uint64
 }

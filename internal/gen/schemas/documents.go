@@ -200,7 +200,7 @@ func finding() object {
 // operationKinds are the kinds of operation of a guest.
 func operationKinds() []string {
 	var kinds []string
-	for kind := probe.MRS; kind <= probe.Execute; kind++ {
+	for _, kind := range probe.Kinds() {
 		kinds = append(kinds, kind.String())
 	}
 	return kinds
@@ -240,7 +240,7 @@ func trace() object {
 		"name":        object{"type": "string", "minLength": 1},
 		"outcome":     oneOfWords(outcomes...),
 		"values":      described(values, "what the operation gave"),
-		"syndrome":    described(hex64, "ESR_ELx of the exception"),
+		"syndrome":    described(hex64, "ESR_ELx of the exception; of a guest in AArch32, which has no such register, what it would be"),
 		"address":     described(hex64, "FAR_ELx of an abort"),
 		"instruction": described(object{"type": "integer", "minimum": -1, "not": object{"const": 0}}, "position of the instruction that took the exception, where that is not the first; -1 where it lay elsewhere"),
 	}, "kind", "name", "outcome")
