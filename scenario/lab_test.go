@@ -1,6 +1,7 @@
 package scenario_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json"
@@ -21,8 +22,9 @@ func TestConformanceOnKernels(t *testing.T) {
 		{Kernel: "6.12", CPU: "neoverse-v1"},
 		{Kernel: "6.18", CPU: "cortex-a53"},
 		{Kernel: "7.2", CPU: "max"},
+		{Kernel: "7.2", CPU: "max", Append: []string{"kvm-arm.mode=nested"}},
 	} {
-		t.Run(host.Kernel+"-"+host.CPU, func(t *testing.T) {
+		t.Run(strings.ReplaceAll(host.Name(), "/", "-"), func(t *testing.T) {
 			t.Parallel()
 			result := labtest.Run(t, host, lab.Job{Args: []string{"model", "test", "--on", "kvm", "--json"}})
 			var outcomes []scenario.Outcome

@@ -173,10 +173,9 @@ func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.
 	if m.kvm.EL2 || m.kvm.AArch32 {
 		return nil, fmt.Errorf("%s: guests at EL2 or in AArch32: %w", m.host, vm.ErrNotSupported)
 	}
-	if m.kvm.SVE {
-		c.finalised = true
+	if errno := m.enter(c); errno != 0 {
+		return nil, refusedCall("KVM_RUN", fmt.Sprintf("vCPU %d", vcpu), errno)
 	}
-	m.firstRun()
 	trace := probe.NewTrace(program)
 	for i := range program.Ops {
 		op, record := &program.Ops[i], &trace.Records[i]

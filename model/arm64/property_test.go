@@ -90,7 +90,7 @@ func TestOffersAreTakenAndShown(t *testing.T) {
 		_, field := arm64.Slots[slot].Describe()
 		value := rapid.Uint64Range(0, 1<<field.Width-1).Draw(t, "value")
 		errno := m.setFeature(place, field.Put(m.values[place], value))
-		m.firstRun()
+		m.enter(&m.vcpus[0])
 		shown := field.Get(m.values[place])
 		if got, want := errno == 0 && shown == value, offers.Set(slot).Has(value); got != want {
 			t.Fatalf("%s, vgic %d: %s = %d: errno %v, shown %d; offers %v", host, setup.VGIC, arm64.Slots[slot].Name(), value, errno, shown, offers.Set(slot))
@@ -107,7 +107,7 @@ func TestAfterARunOnlyEqualsAreTaken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.firstRun()
+		m.enter(&m.vcpus[0])
 		place := rapid.SampledFrom(featurePlaces).Draw(t, "place")
 		before := m.values[place]
 		errno := m.setFeature(place, drawValue(t, place, before))

@@ -41,10 +41,22 @@ type vcpu struct {
 	// lengths are the SVE vector lengths: bit n-1 stands for n quadwords.
 	lengths   uint16
 	finalised bool
+	pmu       pmuState
 	// others are registers that the model only keeps, by id, little-endian;
 	// those never written hold 0.
 	others map[arm64.ID][]byte
 }
+
+// pmuState is how far a vCPU's PMU was set up. Like the live backend, the model
+// does so on the way into the vCPU's first run, with an interrupt if the VM has
+// an interrupt controller by then.
+type pmuState uint8
+
+const (
+	pmuNone pmuState = iota
+	pmuWithoutInterrupt
+	pmuWithInterrupt
+)
 
 // template is a VM of features as it is made, without vCPUs.
 func (h *Host) template(kvm kernel.VM) *VM {
@@ -193,33 +205,48 @@ func (m *VM) lists(l *kernel.Listing, id arm64.ID) bool {
 	return true
 }
 
-// RunNothing enters and leaves a vCPU (immediate_exit). SVE is finalised first
-// where that was not done.
+// RunNothing enters and leaves a vCPU (immediate_exit). SVE is finalised and the
+// PMU initialised first where that was not done.
 func (m *VM) RunNothing(vcpu int) error {
 	c, err := m.vcpuAt(vcpu)
 	if err != nil {
 		return err
 	}
-	c.finalised = c.finalised || m.kvm.SVE
-	errno := syscall.EINTR
-	if m.kvm.EL2 && m.kvm.VGIC != 3 {
-		// A vCPU with EL2 needs a GICv3, and does not run; this is found out
-		// after the ID registers were matched to there being none.
-		errno = syscall.EAGAIN
-		m.matchVGICs()
-	} else {
-		m.firstRun()
+	errno := m.enter(c)
+	if errno == 0 {
+		errno = syscall.EINTR
 	}
 	return refusedCall("KVM_RUN", fmt.Sprintf("vCPU %d", vcpu), errno)
 }
 
-// firstRun does what KVM does on the way into the first KVM_RUN of a VM.
-func (m *VM) firstRun() {
-	if m.ran {
-		return
+// enter does what comes before a vCPU's guest is let run: what userspace has to
+// complete, and what KVM does on the way into the first KVM_RUN of a VM.
+func (m *VM) enter(c *vcpu) syscall.Errno {
+	c.finalised = c.finalised || m.kvm.SVE
+	if m.kvm.PMU && c.pmu == pmuNone {
+		c.pmu = pmuWithoutInterrupt
+		if m.kvm.VGIC != 0 {
+			c.pmu = pmuWithInterrupt
+		}
 	}
-	m.ran = true
-	m.matchVGICs()
+	var errno syscall.Errno
+	switch {
+	case m.kvm.EL2 && m.kvm.VGIC != 3:
+		// A vCPU with EL2 needs a GICv3, and does not run.
+		errno = syscall.EAGAIN
+	case c.pmu == pmuWithoutInterrupt && m.kvm.VGIC != 0:
+		// With an interrupt controller a PMU needs an interrupt, which it can
+		// only be given before it is initialised (Linux,
+		// arch/arm64/kvm/pmu-emul.c, kvm_arm_pmu_v3_enable). A VM whose vCPU
+		// ran gets no vGIC any more, so only those with EL2 come here.
+		errno = syscall.EINVAL
+	}
+	if !m.ran {
+		// Also where the vCPU is refused, since that is found out after.
+		m.matchVGICs()
+		m.ran = errno == 0
+	}
+	return errno
 }
 
 // matchVGICs sets the fields that a run sets to what the VM's interrupt

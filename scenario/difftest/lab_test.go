@@ -2,7 +2,6 @@ package difftest
 
 import (
 	"flag"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,22 +20,17 @@ var (
 )
 
 // compareArguments compare all that there is; the setups are looked at in any
-// case. Not put to nested hosts are the services and random sequences: they make
-// VMs with EL2 one after the other, each of which such a kernel takes seconds to
-// minutes to tear down, and of the sequences one is not understood yet
-// (docs/findings.md).
-func compareArguments(h *lab.Host, name string) []string {
+// case.
+func compareArguments(name string) []string {
 	arguments := []string{"model", "compare", "--as", name, "--quiet", "--json",
 		"--seed", strconv.FormatUint(*seed, 10), "--operations", strconv.Itoa(*operations)}
 	for _, suite := range AllSuites {
-		if suite != Setups && (!nested(h) || suite != Services && suite != Random) {
+		if suite != Setups {
 			arguments = append(arguments, "--suite", string(suite))
 		}
 	}
 	return arguments
 }
-
-func nested(h *lab.Host) bool { return slices.Contains(h.Append, "kvm-arm.mode=nested") }
 
 // TestModelAgainstKernels: the model and real kernels, result by result. One
 // boot a host. What kernels do otherwise than one would think the model does too
@@ -59,12 +53,12 @@ func TestModelAgainstKernels(t *testing.T) {
 		lab.Host{Kernel: "7.2", CPU: "neoverse-v1", Append: []string{"kvm-arm.mode=protected"}},
 	)
 	for _, host := range hosts {
-		name := host.Kernel + "/" + modelName(&host)
+		name := host.Name()
 		t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {
 			t.Parallel()
 			host.Limit, host.Fresh = 10*time.Minute, true
 			started := time.Now()
-			result := labtest.Run(t, host, lab.Job{Args: compareArguments(&host, name)})
+			result := labtest.Run(t, host, lab.Job{Args: compareArguments(name)})
 			var report Report
 			if err := json.Unmarshal(result.Stdout, &report); err != nil {
 				t.Fatalf("%v: %s%s", err, result.Stdout, result.Stderr)
@@ -75,22 +69,11 @@ func TestModelAgainstKernels(t *testing.T) {
 			for _, d := range report.Disagreements {
 				t.Errorf("%s, setup %s: the kernel: %s; the model: %s\n%s", d.Suite, d.Setup, d.Kernel, d.Model, d.Scenario)
 			}
-			if report.Operations < *operations && !nested(&host) {
+			if report.Operations < *operations {
 				t.Errorf("%d random operations, want %d", report.Operations, *operations)
 			}
 			testenv.Figure(t, "%s (%s): %d results, %d differ; %d random operations in %d VMs; %d guest operations not modelled; seed %d; %v", name, result.Release,
 				report.Total(), report.Differing, report.Operations, report.Sequences, report.NotModelled, report.Seed, time.Since(started).Round(time.Second))
 		})
 	}
-}
-
-// modelName names the model of a lab host.
-func modelName(h *lab.Host) string {
-	name := h.CPU
-	for _, option := range h.Options {
-		if option == "mte=on" {
-			name += "+mte"
-		}
-	}
-	return strings.Join(append([]string{name}, h.Append...), ",")
 }
