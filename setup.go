@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/guise-project/guise/kernel"
+	"github.com/guise-project/guise/probe"
 )
 
 // Feature is a vCPU feature or capability that is chosen when a VM is made and
@@ -47,6 +48,14 @@ type Setup struct {
 
 // Has reports whether the setup names the feature.
 func (s *Setup) Has(feature Feature) bool { return slices.Contains(s.Features, feature) }
+
+// State returns the execution state of EL1, in which a guest looks.
+func (s *Setup) State() probe.State {
+	if s.Has(FeatureAArch32) {
+		return probe.AArch32
+	}
+	return probe.AArch64
+}
 
 // KernelVM returns what of the setup decides which limits KVM shows and which
 // values it takes.

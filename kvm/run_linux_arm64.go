@@ -76,14 +76,14 @@ func (m *machine) run(ctx context.Context, index int, program *probe.Program) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	if m.setup.Has(guise.FeatureAArch32) {
-		return nil, nil, fmt.Errorf("probe %s: %w: probe guests are AArch64, and this VM's EL1 is AArch32", program.Name, vm.ErrNotSupported)
+	if err := program.RunsIn(m.setup.State()); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", vm.ErrNotSupported, err)
 	}
 	if m.setup.Has(guise.FeatureEL2) && m.setup.VGIC != 3 {
 		// Linux 7.2 makes such a VM and then never lets its vCPU run.
 		return nil, nil, fmt.Errorf("probe %s: %w: a vCPU with EL2 runs only with a vGICv3", program.Name, vm.ErrNotSupported)
 	}
-	layout := probe.Layout{Base: m.nextImage}
+	layout := probe.Layout{State: m.setup.State(), Base: m.nextImage}
 	if m.setup.Protected {
 		// The host cannot read a protected guest's memory.
 		layout.Channel = probe.MMIO

@@ -15,6 +15,7 @@ const restsOn = "KVM's tracepoints"
 
 // Exception classes (ESR_EL2.EC) that are told apart here.
 const (
+	classHVC32            = 0x12 // in AArch32
 	classHVC              = 0x16
 	classInstructionAbort = 0x20 // from a lower exception level
 	classDataAbort        = 0x24
@@ -55,6 +56,7 @@ func match(program *probe.Program, image *probe.Image, trace *probe.Trace, event
 		case op.Kind == probe.HVC:
 			// Nothing but EL2 answers an HVC.
 			return nil, fmt.Errorf("hvc %s was answered, and no tracepoint saw it: what was seen is not all", op.Name)
+		case op.Kind == probe.MRC && coprocessorUnseen(op.Coprocessor):
 		case !slices.ContainsFunc(op.Accesses(), answeredUnseen):
 			traps.NotTrapped.Add(op.Kind, op.Name)
 		}
@@ -76,7 +78,7 @@ func operationOf(image *probe.Image, e *tracing.Event) int {
 	switch {
 	case !e.Trap, e.Class == classInstructionAbort, e.Class == classDataAbort:
 		return -1
-	case e.Class == classHVC:
+	case e.Class == classHVC, e.Class == classHVC32:
 		address -= 4 // ELR_EL2 is where the guest goes on
 	}
 	if i, ok := image.Operation(address); ok {
@@ -125,4 +127,10 @@ func answeredUnseen(access probe.SystemAccess) bool {
 	interruptPriorities := arm64.Encoding{Op0: 3, CRn: 4, CRm: 6} // ICC_PMR_EL1
 	return r.Op1 == 0 && r.CRn == 12 && r.CRm >= 8 || r == interruptPriorities ||
 		r.Op1 == 3 && r.CRn == 14 && r.CRm == 0 && r.Op2 != 0 // CNTPCT_EL0, CNTVCT_EL0 and the like
+}
+
+// coprocessorUnseen is answeredUnseen for registers of AArch32, of which the
+// same code answers.
+func coprocessorUnseen(c arm64.Coprocessor) bool {
+	return c.Number == 15 && c.Opc1 == 0 && c.CRn == 12 && c.CRm >= 8
 }

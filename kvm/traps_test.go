@@ -115,3 +115,38 @@ func TestMatchDoubts(t *testing.T) {
 		}
 	}
 }
+
+// TestMatchAArch32: HVC has a class of its own there, and registers are reached
+// with MRC.
+func TestMatchAArch32(t *testing.T) {
+	program := &probe.Program{Name: "scene", Ops: []probe.Op{
+		{Kind: probe.MRC, Name: "ID_PFR0", Coprocessor: arm64.CoprocessorID(0, 1, 0)},
+		{Kind: probe.MRC, Name: "MIDR", Coprocessor: arm64.CoprocessorID(0, 0, 0)},
+		{Kind: probe.MRC, Name: "ICC_CTLR", Coprocessor: arm64.Coprocessor{Number: 15, CRn: 12, CRm: 12, Opc2: 4}},
+		{Kind: probe.HVC, Name: "PSCI_VERSION", Args: [8]uint64{0x8400_0000}},
+	}}
+	image, err := program.Build(probe.Layout{State: probe.AArch32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trace := probe.NewTrace(program)
+	var pc [4]uint64
+	for address := image.Base + uint64(len(image.Bytes)); address > image.Base; address -= 4 {
+		if i, ok := image.Operation(address - 4); ok {
+			pc[i], trace.Records[i].Outcome = address-4, probe.Completed
+		}
+	}
+	const classMRC = 0x03
+	traps, err := match(program, image, trace, []tracing.Event{
+		{Kind: tracing.Exit, Trap: true, Class: classMRC, PC: pc[0]},
+		{Kind: tracing.Exit, Trap: true, Class: classHVC32, PC: pc[3] + 4},
+		{Kind: tracing.Hypercall, PC: pc[3] + 4, Function: 0x8400_0000},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(traps.Trapped) != 2 || !traps.Trapped.Has(probe.MRC, "ID_PFR0") || !traps.Trapped.Has(probe.HVC, "PSCI_VERSION") ||
+		len(traps.NotTrapped) != 1 || !slices.Equal(traps.NotTrapped[probe.MRC], []string{"MIDR"}) {
+		t.Errorf("%+v", traps)
+	}
+}

@@ -55,6 +55,11 @@ func TestParseErrors(t *testing.T) {
 		"[ID_AA64PFR0_EL1==1] vm base":  "want a field",
 		"[>=6.1":                        "ends with ]",
 		"guest mrs":                     "want mrs, msr",
+		"guest mrc ID_PFR9":             "no such AArch32 register",
+		"guest mrc ID_PFR0.NONSENSE":    "no such field",
+		"guest mrc P15_0_C0_C3_0.X":     "no such field",
+		"guest mcr ID_PFR0":             "want a register and a value",
+		"guest mcr ID_PFR0 0x100000000": "want a number of 32 bits",
 		"guest execute FEAT_NONSENSE":   "no instruction",
 		"list has":                      "want 1 words",
 	} {

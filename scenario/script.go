@@ -349,7 +349,7 @@ func parseValue(word string) (valueWord, error) {
 // parseGuest reads one operation of a guest.
 func (l *line) parseGuest(words []string) error {
 	if len(words) < 2 {
-		return fmt.Errorf("guest: want mrs, msr, hvc, smc or execute, and what")
+		return fmt.Errorf("guest: want mrs, msr, mrc, mcr, hvc, smc or execute, and what")
 	}
 	op := probe.Op{Name: words[1]}
 	switch words[0] {
@@ -393,8 +393,39 @@ func (l *line) parseGuest(words []string) error {
 			return fmt.Errorf("%s: no instruction shows such a feature", words[1])
 		}
 		op = row.Op()
+	case "mrc", "mcr":
+		return l.parseCoprocessor(words)
 	default:
-		return fmt.Errorf("guest %s: want mrs, msr, hvc, smc or execute", words[0])
+		return fmt.Errorf("guest %s: want mrs, msr, mrc, mcr, hvc, smc or execute", words[0])
+	}
+	l.step.Ops = []probe.Op{op}
+	return nil
+}
+
+// parseCoprocessor reads an access to an AArch32 register: ID_PFR0, a field of
+// it, or P15_0_C0_C3_0 where it has no name.
+func (l *line) parseCoprocessor(words []string) error {
+	name, fieldName, dotted := strings.Cut(words[1], ".")
+	c, err := arm64.CoprocessorNamed(name)
+	if err != nil {
+		return err
+	}
+	op := probe.Op{Kind: probe.MRC, Name: c.String(), Coprocessor: c}
+	if place, ok := c.Place(); ok {
+		// "get" and "limit" stand for what userspace reads of the same register.
+		l.step.ID, l.field = arm64.ID(arm64.Registers[place].ID), arm64.Registers[place].Field(fieldName)
+	}
+	if dotted && l.field == nil {
+		return fmt.Errorf("%s: %v has no such field", words[1], c)
+	}
+	if words[0] == "mcr" {
+		op.Kind = probe.MCR
+		if len(words) != 3 || dotted {
+			return fmt.Errorf("guest mcr: want a register and a value")
+		}
+		if op.Value, err = strconv.ParseUint(words[2], 0, 32); err != nil {
+			return fmt.Errorf("%s: want a number of 32 bits", words[2])
+		}
 	}
 	l.step.Ops = []probe.Op{op}
 	return nil

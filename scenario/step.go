@@ -240,10 +240,10 @@ func actionWord(action uint8) string {
 // opWords gives a guest's operation as a script has it.
 func opWords(op *probe.Op) string {
 	switch op.Kind {
-	case probe.MRS:
-		return "mrs " + op.Name
-	case probe.MSR:
-		return fmt.Sprintf("msr %s %#x", op.Name, op.Value)
+	case probe.MRS, probe.MRC:
+		return op.Kind.String() + " " + op.Name
+	case probe.MSR, probe.MCR:
+		return fmt.Sprintf("%s %s %#x", op.Kind, op.Name, op.Value)
 	case probe.HVC, probe.SMC:
 		words := []string{op.Kind.String(), fmt.Sprintf("%#x", op.Args[0])}
 		last := len(op.Args)

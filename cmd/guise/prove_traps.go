@@ -15,7 +15,7 @@ var operationWords = []struct {
 	kind  probe.Kind
 	words string
 }{
-	{probe.MRS, "reads"}, {probe.MSR, "writes"}, {probe.HVC, "HVCs"}, {probe.SMC, "SMCs"}, {probe.Execute, "instructions"},
+	{probe.MRS, "reads"}, {probe.MSR, "writes"}, {probe.MRC, "reads"}, {probe.MCR, "writes"}, {probe.HVC, "HVCs"}, {probe.SMC, "SMCs"}, {probe.Execute, "instructions"},
 }
 
 // printTraps says who answered the guest, where somebody was asked.

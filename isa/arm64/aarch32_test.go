@@ -37,35 +37,39 @@ func TestCoprocessorNames(t *testing.T) {
 	}
 }
 
-// All named registers of the table that describe AArch32 are reached from it, each by
-// one register of its own name, and nothing else is.
-func TestCoprocessorFeaturePlaces(t *testing.T) {
-	reached := map[int]string{}
-	registers := CoprocessorSpace()
-	for crn := range uint8(16) {
-		registers = append(registers, Coprocessor{Number: 10, Opc1: 7, CRn: crn})
-	}
-	for _, c := range registers {
-		place, ok := c.FeaturePlace()
+// What is mapped to an AArch64 register has its name, and all of those that
+// describe AArch32 are reached.
+func TestCoprocessorPlaces(t *testing.T) {
+	reached := map[int]Coprocessor{}
+	for i := range coprocessorRows {
+		row := &coprocessorRows[i]
+		place, ok := row.register.Place()
+		if ok != (row.wide != "") {
+			t.Errorf("%s: %q is not in the table", row.name, row.wide)
+		}
 		if !ok {
 			continue
 		}
 		if before, twice := reached[place]; twice {
-			t.Errorf("%v and %s are both %s", c, before, Registers[place].Name)
+			t.Errorf("%v and %v are both %s", row.register, before, Registers[place].Name)
 		}
-		reached[place] = c.String()
-		if Registers[place].Name != c.String()+"_EL1" {
-			t.Errorf("%v is %s", c, Registers[place].Name)
+		reached[place] = row.register
+		if wide := Registers[place].Name; wide != row.name+"_EL1" && wide != row.name+"_EL0" {
+			t.Errorf("%s is %s", row.name, wide)
+		}
+		e, _ := ID(Registers[place].ID).Encoding()
+		if c := row.register; c.Number == 15 && (c.CRn != e.CRn || c.CRm != e.CRm || c.Opc2 != e.Op2) {
+			t.Errorf("%s has another number than %s", row.name, Registers[place].Name)
 		}
 	}
 	for place := range Registers {
 		e, system := ID(Registers[place].ID).Encoding()
-		describes := system && e.Op0 == 3 && e.Op1 == 0 && e.CRn == 0 && 1 <= e.CRm && e.CRm <= 3 && !strings.HasPrefix(Registers[place].Name, "S3_")
-		if _, ok := reached[place]; ok != describes {
-			t.Errorf("%s: reached from AArch32 is %t, want %t", Registers[place].Name, ok, describes)
+		describes := system && e.Op0 == 3 && e.Op1 == 0 && e.CRn == 0 && 1 <= e.CRm && e.CRm <= 3
+		if _, ok := reached[place]; describes && !ok && !strings.HasPrefix(Registers[place].Name, "S3_") {
+			t.Errorf("%s is not reached", Registers[place].Name)
 		}
 	}
-	if len(registers) != 72+16 {
-		t.Errorf("%d registers", len(registers))
+	if n := len(CoprocessorSpace()) + len(ReservedCoprocessorSpace()); n != 72 {
+		t.Errorf("%d registers in the space", n)
 	}
 }
