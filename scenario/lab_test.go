@@ -3,6 +3,7 @@ package scenario_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -26,6 +27,7 @@ func TestConformanceOnKernels(t *testing.T) {
 	} {
 		t.Run(strings.ReplaceAll(host.Name(), "/", "-"), func(t *testing.T) {
 			t.Parallel()
+			host.Limit = 5 * time.Minute // VMs with EL2 take seconds to be torn down
 			result := labtest.Run(t, host, lab.Job{Args: []string{"model", "test", "--on", "kvm", "--json"}})
 			var outcomes []scenario.Outcome
 			if err := json.Unmarshal(result.Stdout, &outcomes); err != nil {
