@@ -18,13 +18,25 @@ const (
 	figures = "GUISE_TESTS_FIGURES"
 )
 
+// ci is "true" in the environment where every test must run.
+const ci = "CI"
+
+// CI is what tells tests that run elsewhere, on a host of the lab, whether they
+// must run: lines of an environment.
+func CI() []string {
+	if value, set := os.LookupEnv(ci); set {
+		return []string{ci + "=" + value}
+	}
+	return nil
+}
+
 // Missing says that the machine lacks what the test needs. The test fails where
 // CI=true is in the environment, and is skipped with the reason elsewhere. The
 // message names what is missing and how it is had.
 func Missing(t testing.TB, format string, arguments ...any) {
 	t.Helper()
 	reason := fmt.Sprintf(format, arguments...)
-	if os.Getenv("CI") == "true" {
+	if os.Getenv(ci) == "true" {
 		t.Fatalf("must run under CI: %s", reason)
 	}
 	if path := os.Getenv(notRun); path != "" {

@@ -61,9 +61,10 @@ func OnHosts(t *testing.T, hosts []lab.Host, arguments ...string) {
 
 // RunPackage runs the tests of the calling package inside a host: the test
 // binary with the given arguments, as -test.run=TestLive. The files a test
-// reads from testdata go with it. Failures there are failures here, and what
-// was skipped there is logged here. The host is booted: what is tested is its
-// kernel, and a snapshot would be one more thing that can go wrong.
+// reads from testdata go with it. Failures there are failures here; what cannot
+// run there fails there under CI, too, and is logged here elsewhere. The host is
+// booted: what is tested is its kernel, and a snapshot would be one more thing
+// that can go wrong.
 func RunPackage(t testing.TB, h lab.Host, arguments ...string) {
 	t.Helper()
 	files, err := testdata()
@@ -75,6 +76,7 @@ func RunPackage(t testing.TB, h lab.Host, arguments ...string) {
 	result := Run(t, h, lab.Job{
 		Program: Binary(t, h.Arch),
 		Args:    append([]string{"-test.v"}, arguments...),
+		Env:     testenv.CI(),
 		Files:   files,
 	})
 	if result.Status != 0 || result.Signal != 0 {
