@@ -63,6 +63,7 @@ func (s *Setup) KernelVM() kernel.VM {
 	return kernel.VM{
 		VGIC: s.VGIC, SVE: s.Has(FeatureSVE), PAuth: s.Has(FeaturePAuth), PMU: s.Has(FeaturePMU),
 		MTE: s.Has(FeatureMTE), EL2: s.Has(FeatureEL2), AArch32: s.Has(FeatureAArch32),
+		Protected: s.Protected,
 	}
 }
 

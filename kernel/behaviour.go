@@ -73,6 +73,13 @@ const (
 	DoubtsBHB
 	// HasLPA2: IPA sizes beyond 48 bits with pages of 4 KiB.
 	HasLPA2
+	// IgnoresIPASize: in protected mode the size that a VM's type says is not
+	// looked at, and the VM gets the largest.
+	IgnoresIPASize
+	// ClearsIL: of an UNDEFINED exception that the hypervisor of protected VMs
+	// raises the guest reads an ESR_EL1 with IL clear, as of an instruction of 16
+	// bits.
+	ClearsIL
 )
 
 // BehaviourChange is an entry of the change log about a behaviour.
@@ -112,6 +119,8 @@ var behaviours = []BehaviourChange{
 	{KeepsVHE, from6_12, Span{}, "protected mode keeps VHE, at EL2"},
 	{DoubtsBHB, from6_1, Span{}, "CPUs on no list count as affected by Spectre-BHB; by stable updates of 6.1 and 6.12"},
 	{HasLPA2, from6_12, Span{}, "IPA sizes of 52 bits with pages of 4 KiB (FEAT_LPA2)"},
+	{IgnoresIPASize, from6_12, Span{}, "protected mode takes any IPA size for the host's largest"},
+	{ClearsIL, in("7.1"), in("7.2"), "UNDEFINED exceptions raised by the hypervisor of protected VMs have ESR_EL1.IL clear"},
 }
 
 // In says whether the entry holds in a kernel of version v: yes, no, or not

@@ -45,6 +45,14 @@ func Between(from, to Version) []Entry {
 		}
 		add(c.Since, c.Until, c.subject(), c.text(), "no longer: "+c.text())
 	}
+	const forProtected = ", to guests of protected VMs"
+	for _, c := range protected {
+		add(c.Since, c.Until, c.subject(), c.text()+forProtected, "no longer: "+c.text()+forProtected)
+	}
+	for _, w := range withheld {
+		text := "protected VMs answer 0 for " + strings.Join(w.Capabilities, ", ")
+		add(w.Since, w.Until, "", text, "no longer: "+text)
+	}
 	for _, l := range Listings() {
 		text := "listed" + l.condition()
 		add(l.Since, l.Until, l.Name, text, "no longer "+text)

@@ -42,6 +42,10 @@ type Profile struct {
 	reports  [arm64.NumRegisters]uint64
 	listings []Listing
 	ranges   []MaskRange
+	// protected is what guests of protected VMs read, by place; withheld are the
+	// capabilities of which those VMs answer 0.
+	protected [arm64.NumRegisters][]limitStep
+	withheld  map[string]bool
 	// behaviours has a bit for each Behaviour.
 	behaviours uint64
 }
@@ -97,7 +101,7 @@ func supported(v Version) error {
 
 // build sums up the log, and the entries that are given beside it.
 func build(key profileKey, changes []Change, ranges []MaskRange) *Profile {
-	p := &Profile{Version: key.version}
+	p := &Profile{Version: key.version, withheld: map[string]bool{}}
 	for i := range behaviours {
 		if counts(behaviours[i].Since, behaviours[i].Until, key) {
 			p.behaviours |= 1 << behaviours[i].Behaviour
@@ -115,6 +119,16 @@ func build(key profileKey, changes []Change, ranges []MaskRange) *Profile {
 	}
 	for _, c := range slices.Concat(Changes(), changes) {
 		p.apply(&c, counts(c.Since, c.Until, key))
+	}
+	for i := range protected {
+		if counts(protected[i].Since, protected[i].Until, key) {
+			p.applyProtected(&protected[i])
+		}
+	}
+	for _, w := range withheld {
+		for _, name := range w.Capabilities {
+			p.withheld[name] = p.withheld[name] || counts(w.Since, w.Until, key)
+		}
 	}
 	return p
 }
@@ -259,6 +273,8 @@ type VM struct {
 	VGIC int // the in-kernel interrupt controller: 0 none, 2 or 3
 	// The vCPU features.
 	SVE, PAuth, PMU, MTE, EL2, AArch32 bool
+	// Protected: the hypervisor at EL2 keeps the VM from its host.
+	Protected bool
 }
 
 // Offers derives, from the limits that a host of this version shows a VM, what

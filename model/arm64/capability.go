@@ -22,6 +22,9 @@ func (h *Host) CheckCapability(number uint32) (int, error) {
 // CheckCapability is KVM_CHECK_EXTENSION on the VM. It fails as the host's does,
 // and for capabilities that only a VM answers.
 func (m *VM) CheckCapability(number uint32) (int, error) {
+	if m.kvm.Protected && m.host.profile.Withholds(kvmabi.Capability(number).String()) {
+		return 0, nil
+	}
 	value, errno, known := m.host.capability(number)
 	return m.host.checked(number, value, 0, known && errno == 0)
 }

@@ -38,7 +38,7 @@ func (m *VM) installFilter(base, count uint32, action uint8) syscall.Errno {
 	profile := m.host.profile
 	last := base + count - 1
 	switch {
-	case !profile.Does(kernel.FiltersCalls), action >= filterActions,
+	case !profile.Does(kernel.FiltersCalls), m.kvm.Protected, action >= filterActions,
 		count == 0 && profile.Does(kernel.RefusesEmptyFilter),
 		last < base: // beyond the last function, or none
 		return syscall.EINVAL

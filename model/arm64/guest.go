@@ -50,7 +50,9 @@ func (m *VM) Read(vcpu int, e arm64.Encoding) (uint64, Answer) {
 	}
 	place, class := m.placeOf(e)
 	switch class {
-	case classFeature, classIdentity:
+	case classFeature:
+		return m.guests(place), Value
+	case classIdentity:
 		return m.values[place], Value
 	case classMPIDR:
 		return c.mpidr, Value
@@ -81,7 +83,7 @@ func (h *Host) unallocated() Answer {
 
 // hidden is how KVM answers a trapped read of a register that the VM has not.
 func (m *VM) hidden() Answer {
-	ids := arm64.Registers[arm64.IDAA64MMFR2EL1].Field("IDS").Get(m.values[arm64.IDAA64MMFR2EL1])
+	ids := arm64.Registers[arm64.IDAA64MMFR2EL1].Field("IDS").Get(m.guests(arm64.IDAA64MMFR2EL1))
 	if m.host.profile.Does(kernel.FollowsIDST) && ids != 0 {
 		return Trapped
 	}
@@ -182,22 +184,30 @@ func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.
 		switch op.Kind {
 		case probe.MRS:
 			value, answer := m.Read(vcpu, op.Register)
-			m.record(record, answer, probe.SystemAccess{Register: op.Register, Read: true})
+			m.record(record, op, answer, probe.SystemAccess{Register: op.Register, Read: true})
 			record.Values[0] = value
 			if answer == Value {
 				record.Count = 1
 			}
 		case probe.MSR:
 			answer := m.Write(vcpu, op.Register, op.Value)
-			m.record(record, answer, probe.SystemAccess{Register: op.Register})
+			m.record(record, op, answer, probe.SystemAccess{Register: op.Register})
 		case probe.Execute:
 			if m.host.raw != nil {
 				continue // what such kernels trap besides is not known
 			}
-			m.record(record, m.execute(op), probe.SystemAccess{})
+			m.record(record, op, m.execute(op), probe.SystemAccess{})
 		case probe.HVC, probe.SMC:
 			if !m.host.profile.Does(kernel.AnswersSMCCC) {
 				continue
+			}
+			if m.kvm.Protected {
+				if r, answer, answered := callHypervisor(op.Kind, &op.Args); answered {
+					if answer == Value {
+						record.Outcome, record.Values, record.Count = probe.Completed, r, len(r)
+					}
+					continue
+				}
 			}
 			r, served := m.call(op.Kind, &op.Args)
 			if !served {
@@ -212,12 +222,15 @@ func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.
 // undefined is the syndrome of an UNDEFINED A64 instruction.
 const undefined = 1 << 25
 
-func (m *VM) record(r *probe.Record, answer Answer, access probe.SystemAccess) {
+func (m *VM) record(r *probe.Record, op *probe.Op, answer Answer, access probe.SystemAccess) {
 	switch answer {
 	case Value:
 		r.Outcome = probe.Completed
 	case Undefined:
 		r.Outcome, r.Syndrome = probe.Exception, undefined
+		if m.host.profile.Does(kernel.ClearsIL) && m.refusedByHypervisor(op) {
+			r.Syndrome = 0
+		}
 	case Trapped:
 		r.Outcome, r.Syndrome = probe.Exception, probe.EncodeSystemAccess(access)
 	}

@@ -167,6 +167,15 @@ func (h *Host) nested() bool {
 	return h.machine.Mode == "nested" && nv && h.profile.Does(kernel.OffersEL2)
 }
 
+// protects reports whether KVM makes protected VMs.
+func (h *Host) protects() bool {
+	return h.machine.Mode == "protected" && h.profile.Does(kernel.OffersProtected)
+}
+
+func (h *Host) ignoresIPASize() bool {
+	return h.machine.Mode == "protected" && h.profile.Does(kernel.IgnoresIPASize)
+}
+
 // mte reports whether KVM can give a VM MTE.
 func (h *Host) mte() bool {
 	return h.profile.Does(kernel.OffersMTE) && h.hardware.Field(arm64.IDAA64PFR1EL1, "MTE") >= 2 && h.machine.Mode != "protected"
@@ -219,13 +228,10 @@ func (h *Host) newVM(setup *guise.Setup, vcpus int) (*VM, error) {
 	refused := func(request kvmabi.Request, errno syscall.Errno) error {
 		return &vm.CallError{Call: request.String(), Subject: subject, Errno: errno, Lacking: true}
 	}
-	if setup.Protected {
-		if h.machine.Mode == "protected" && h.profile.Does(kernel.OffersProtected) {
-			return nil, fmt.Errorf("%s: protected VMs are %w yet", h, vm.ErrNotSupported)
-		}
+	if setup.Protected && !h.protects() {
 		return nil, refused(kvmabi.CreateVM, syscall.EINVAL)
 	}
-	if setup.IPABits != 0 && (!h.profile.Does(kernel.ChoosesIPASize) || setup.IPABits < 32 || setup.IPABits > h.ipaBits()) {
+	if setup.IPABits != 0 && !h.ignoresIPASize() && (!h.profile.Does(kernel.ChoosesIPASize) || setup.IPABits < 32 || setup.IPABits > h.ipaBits()) {
 		return nil, refused(kvmabi.CreateVM, syscall.EINVAL)
 	}
 	kvm := setup.KernelVM()
@@ -234,7 +240,7 @@ func (h *Host) newVM(setup *guise.Setup, vcpus int) (*VM, error) {
 	}
 	identity := false
 	for _, name := range setup.Capabilities {
-		if name != "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS" || !h.profile.IdentityWritable() {
+		if name != "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS" || !h.profile.IdentityWritable() || h.profile.Withholds(name) && setup.Protected {
 			return nil, &vm.CallError{Call: kvmabi.EnableCap.String(), Subject: name, Errno: syscall.EINVAL, Lacking: true}
 		}
 		identity = true
@@ -243,6 +249,9 @@ func (h *Host) newVM(setup *guise.Setup, vcpus int) (*VM, error) {
 		return nil, refused(kvmabi.VCPUInit, errno)
 	}
 	m := newVM(h, kvm, identity, vcpus)
+	if setup.VGIC == 2 && h.machine.GICv3 {
+		return nil, &vm.CallError{Call: kvmabi.CreateDevice.String(), Subject: "a vGICv2", Errno: syscall.ENODEV, Lacking: true}
+	}
 	if setup.VGIC != 0 {
 		if err := m.MakeVGIC(); err != nil {
 			return nil, err

@@ -41,7 +41,7 @@ type gatingRow struct {
 	least   uint64 // the least value with which it is there
 	// by and control: the kernel behaves so, and the CPU has the control.
 	by      kernel.Behaviour
-	control string // "FGT", "HCX", "EVT" or "" for none beyond what every CPU has
+	control string // "FGT", "HCX", "EVT", "EL2" of protected VMs, or "" for none beyond what every CPU has
 	always  bool   // every version does
 }
 
@@ -57,6 +57,7 @@ var gatings = []gatingRow{
 	{"FEAT_RAS", arm64.IDAA64PFR0EL1, "RAS", 1, 0, "", true},
 	{"FEAT_PMUv3", arm64.IDAA64DFR0EL1, "PMUVer", 1, kernel.GatesOperations, "FGT", false},
 	{"FEAT_PMUv3", arm64.IDAA64DFR0EL1, "PMUVer", 1, kernel.GatesPMU, "", false},
+	{"FEAT_PMUv3", arm64.IDAA64DFR0EL1, "PMUVer", 1, kernel.OffersProtected, "EL2", false},
 }
 
 // gated reports whether the VM's ID registers turn a feature off, and whether it
@@ -72,8 +73,9 @@ func (m *VM) gated(feature string) (off, known bool) {
 		here := g.control == "" ||
 			g.control == "FGT" && cpu.field(arm64.IDAA64MMFR0EL1, "FGT") != 0 ||
 			g.control == "HCX" && cpu.field(arm64.IDAA64MMFR1EL1, "HCX") != 0 ||
-			g.control == "EVT" && cpu.field(arm64.IDAA64MMFR2EL1, "EVT") >= 2 // HCR_EL2.TTLBOS
-		if here && (g.always || m.host.profile.Does(g.by)) && arm64.Registers[g.place].Field(g.field).Get(m.values[g.place]) < g.least {
+			g.control == "EVT" && cpu.field(arm64.IDAA64MMFR2EL1, "EVT") >= 2 || // HCR_EL2.TTLBOS
+			g.control == "EL2" && m.kvm.Protected
+		if here && (g.always || m.host.profile.Does(g.by)) && arm64.Registers[g.place].Field(g.field).Get(m.guests(g.place)) < g.least {
 			return true, true
 		}
 	}
@@ -104,7 +106,7 @@ func (m *VM) execute(op *probe.Op) Answer {
 	off, gates := m.gated(op.Name)
 	switch {
 	case withheld[op.Name], off,
-		withSVE[op.Name] && !m.kvm.SVE,
+		withSVE[op.Name] && !m.hasSVE(),
 		withPAuth[op.Name] && !m.kvm.PAuth:
 		return Undefined
 	case withPMU[op.Name]:
@@ -189,8 +191,13 @@ var hardwareRegisters = []hardwareRegister{
 	{arm64.Encoding{Op0: 3, Op1: 0, CRn: 10, CRm: 4, Op2: 4}, undefinedAlways}, // MPAMIDR_EL1
 	{arm64.Encoding{Op0: 3, Op1: 0, CRn: 10, CRm: 4, Op2: 7}, zeroWith("FEAT_LOR")},
 	{arm64.Encoding{Op0: 3, Op1: 0, CRn: 5, CRm: 3, Op2: 0}, zeroWith("FEAT_RAS")}, // ERRIDR_EL1
-	{arm64.Encoding{Op0: 2, Op1: 0, CRn: 1, CRm: 1, Op2: 4}, constant(8)},          // OSLSR_EL1: unlocked, OS lock there
-	{arm64.Encoding{Op0: 3, Op1: 0, CRn: 12, CRm: 12, Op2: 5}, constant(7)},        // ICC_SRE_EL1: no bypass, system registers
+	{arm64.Encoding{Op0: 2, Op1: 0, CRn: 1, CRm: 1, Op2: 4}, func(m *VM) (uint64, Answer) { // OSLSR_EL1
+		if m.kvm.Protected {
+			return 0, Value
+		}
+		return 8, Value // unlocked, OS lock there
+	}},
+	{arm64.Encoding{Op0: 3, Op1: 0, CRn: 12, CRm: 12, Op2: 5}, constant(7)}, // ICC_SRE_EL1: no bypass, system registers
 	{arm64.Encoding{Op0: 3, Op1: 0, CRn: 12, CRm: 12, Op2: 4}, func(m *VM) (uint64, Answer) { // ICC_CTLR_EL1
 		if m.kvm.VGIC != 3 && m.host.profile.Does(kernel.GatesGIC) {
 			return 0, Undefined

@@ -18,7 +18,7 @@ func (m *VM) WritableMasks(rangeIndex uint32) ([192]uint64, error) {
 // AskMasks is WritableMasks with words in the reserved fields.
 func (m *VM) AskMasks(rangeIndex uint32, reserved [13]uint32) (masks [192]uint64, err error) {
 	r := m.host.profile.MaskRange(rangeIndex)
-	if r == nil || reserved != ([13]uint32{}) {
+	if r == nil || m.kvm.Protected || reserved != ([13]uint32{}) {
 		return masks, refusedCall("KVM_ARM_GET_REG_WRITABLE_MASKS", fmt.Sprintf("range %d", rangeIndex), syscall.EINVAL)
 	}
 	if rangeIndex != 0 {

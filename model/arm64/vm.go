@@ -28,10 +28,13 @@ type VM struct {
 	// takes and zero are, for each field, the values that are taken, and those
 	// of them that are stored as 0.
 	takes, zero [arm64.NumSlots]isa.Set
-	vcpus       []vcpu
-	ran         bool // any vCPU has run
-	filter      filter
-	closed      bool
+	// held is what EL2 shows the guest of a protected VM in place of values; nil
+	// in others.
+	held   *[arm64.NumRegisters]uint64
+	vcpus  []vcpu
+	ran    bool // any vCPU has run
+	filter filter
+	closed bool
 }
 
 // vcpu is one virtual CPU.
@@ -66,6 +69,9 @@ func (h *Host) template(kvm kernel.VM) *VM {
 	}
 	m := &VM{host: h, kvm: kvm, view: h.profile.View(h.hardware, kvm)}
 	m.values = m.view.Values
+	if kvm.Protected {
+		m.held = h.protectedView(kvm)
+	}
 	for slot := range m.takes {
 		place := int(arm64.Slots[slot].Register)
 		_, field := arm64.Slots[slot].Describe()
@@ -310,7 +316,7 @@ func (m *VM) Reinit(vcpu int, features []guise.Feature) error {
 	}
 	setup := guise.Setup{Features: features}
 	wanted := setup.KernelVM()
-	wanted.VGIC, wanted.MTE = m.kvm.VGIC, m.kvm.MTE
+	wanted.VGIC, wanted.MTE, wanted.Protected = m.kvm.VGIC, m.kvm.MTE, m.kvm.Protected
 	errno := m.host.initErrno(wanted)
 	same := wanted == m.kvm
 	if !m.host.profile.Does(kernel.HasFeaturesPerVM) {
