@@ -44,6 +44,7 @@ const (
 	callMemoryShare   = 0xc600_0003
 	callMemoryUnshare = 0xc600_0004
 
+	invalidParameter = ^uint64(0) - 2 // SMCCC's -3
 	// granule is how much memory a guest can share at least, in bytes.
 	granule = 4096
 	// protectedCalls has a bit for each of KVM's own functions at EL2: features,
@@ -52,8 +53,8 @@ const (
 )
 
 // callHypervisor makes a call of a protected VM that EL2 answers; answered is
-// false for those that go on to the host. NotModelled is for those that change
-// who owns memory.
+// false for those that go on to the host. What becomes of memory that is shared
+// or taken back is not modelled.
 func callHypervisor(kind probe.Kind, args *[8]uint64) (r result, answer Answer, answered bool) {
 	if kind != probe.HVC {
 		return r, NotModelled, false
@@ -62,8 +63,14 @@ func callHypervisor(kind probe.Kind, args *[8]uint64) (r result, answer Answer, 
 	case callVendorFeatures:
 		return result{protectedCalls}, Value, true
 	case callMemoryInfo:
+		if args[1]|args[2]|args[3] != 0 {
+			return result{invalidParameter}, Value, true
+		}
 		return result{granule}, Value, true
 	case callMemoryShare, callMemoryUnshare:
+		if args[1]%granule|args[2]|args[3] != 0 {
+			return result{invalidParameter}, Value, true
+		}
 		return r, NotModelled, true
 	}
 	return r, NotModelled, false

@@ -19,7 +19,7 @@ func open(t testing.TB, name string) *model.Host {
 
 // TestSameHostsAgree: two of the same model do not differ in anything.
 func TestSameHostsAgree(t *testing.T) {
-	for _, name := range []string{"5.10/cortex-a53", "6.12/max+mte", "7.2/max,kvm-arm.mode=nested"} {
+	for _, name := range []string{"5.10/cortex-a53", "6.12/max+mte", "7.2/max,kvm-arm.mode=nested", "7.1/neoverse-v1,kvm-arm.mode=protected"} {
 		report, err := Run(t.Context(), open(t, name), open(t, name), Options{Seed: 1})
 		if err != nil {
 			t.Fatal(err)
@@ -49,6 +49,7 @@ func TestDifferencesAreFound(t *testing.T) {
 		{"6.1/neoverse-n1", "6.12/neoverse-n1", GuestSuite, "guest smc"},
 		{"6.1/neoverse-n1", "6.12/neoverse-n1", Services, "filter"},
 		{"6.1/neoverse-n1", "6.12/neoverse-n1", Random, "vm "},
+		{"7.1/max,kvm-arm.mode=protected", "7.2/max,kvm-arm.mode=protected", GuestSuite, "protected"},
 	} {
 		report, err := Run(t.Context(), open(t, c.a), open(t, c.b), Options{Seed: 1, Operations: 500})
 		if err != nil {

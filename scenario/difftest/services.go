@@ -109,7 +109,7 @@ func serviceScripts(setup *guise.Setup) [][]scenario.Step {
 
 // bitmaps makes every SMCCC call under every value of every bitmap.
 func (d *differ) bitmaps(setup guise.Setup) error {
-	if setup.Name() != "base" || len(setup.Capabilities) > 0 || setup.VGIC != 0 {
+	if len(setup.Features) > 0 || len(setup.Capabilities) > 0 || setup.VGIC != 0 {
 		return nil // the bitmaps know nothing of features
 	}
 	for _, place := range []int{arm64.STDBMAP, arm64.STDHYPBMAP, arm64.VENDORHYPBMAP, arm64.VENDORHYPBMAP2, arm64.PSCIVERSION} {

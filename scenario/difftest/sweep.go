@@ -46,26 +46,31 @@ func set(place int, value uint64) scenario.Step {
 func (d *differ) setups() ([]guise.Setup, error) {
 	d.suite = Setups
 	var accepted []guise.Setup
-	for mask := range 1 << len(guise.Features) {
-		var setup guise.Setup
-		for i, f := range guise.Features {
-			if mask>>i&1 != 0 {
-				setup.Features = append(setup.Features, f)
+	for _, protected := range []bool{false, true} {
+		for mask := range 1 << len(guise.Features) {
+			setup := guise.Setup{Protected: protected}
+			for i, f := range guise.Features {
+				if mask>>i&1 != 0 {
+					setup.Features = append(setup.Features, f)
+				}
 			}
-		}
-		d.progress("setup %s", setup.Name())
-		p, err := d.pair(setup, 1)
-		if err != nil {
-			return nil, err
-		}
-		if p == nil {
-			continue
-		}
-		accepted = append(accepted, setup)
-		err = p.look()
-		p.close()
-		if err != nil {
-			return nil, err
+			d.progress("setup %s", setup.Name())
+			p, err := d.pair(setup, 1)
+			if err != nil {
+				return nil, err
+			}
+			if p == nil {
+				if protected && mask == 0 {
+					return accepted, nil // the host has no protected VMs at all
+				}
+				continue
+			}
+			accepted = append(accepted, setup)
+			err = p.look()
+			p.close()
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
 	return accepted, nil
@@ -93,22 +98,31 @@ func (p *pair) look() error {
 
 // choose picks the setups to sweep from those accepted: the plainest, each
 // feature alone, the one with most features, one with a vGIC, and one whose
-// identity can be chosen.
+// identity can be chosen; and of protected VMs the same.
 func choose(accepted []guise.Setup) []guise.Setup {
 	var chosen []guise.Setup
-	most := guise.Setup{}
-	for _, s := range accepted {
-		if len(s.Features) <= 1 {
-			chosen = append(chosen, s)
+	for _, protected := range []bool{false, true} {
+		most, any := guise.Setup{}, false
+		for _, s := range accepted {
+			if s.Protected != protected {
+				continue
+			}
+			any = true
+			if len(s.Features) <= 1 {
+				chosen = append(chosen, s)
+			}
+			if len(s.Features) > len(most.Features) && !s.Has(guise.FeatureAArch32) && !s.Has(guise.FeatureEL2) {
+				most = s
+			}
 		}
-		if len(s.Features) > len(most.Features) && !s.Has(guise.FeatureAArch32) && !s.Has(guise.FeatureEL2) {
-			most = s
+		if len(most.Features) > 1 {
+			chosen = append(chosen, most)
+		}
+		if any || !protected {
+			chosen = append(chosen, guise.Setup{VGIC: 3, Protected: protected}, guise.Setup{Capabilities: []string{chosenIdentity}, Protected: protected})
 		}
 	}
-	if len(most.Features) > 1 {
-		chosen = append(chosen, most)
-	}
-	return append(chosen, guise.Setup{VGIC: 3}, guise.Setup{Capabilities: []string{chosenIdentity}})
+	return chosen
 }
 
 // sweep writes everything, before the first run and after it.
