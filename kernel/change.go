@@ -39,6 +39,9 @@ const (
 	Exposes
 	// TakenAsZero: the fields take the values in Set, and then hold 0.
 	TakenAsZero
+	// TakenAsLimit: the fields of VMs with EL2 take the values in Set, and then
+	// hold the limit.
+	TakenAsLimit
 	// HostsTakenAsZero: the fields take the value that the host itself has, and
 	// then hold 0.
 	HostsTakenAsZero
@@ -76,9 +79,9 @@ type Change struct {
 	Kind     Kind
 	Register string
 	Fields   []string // none: all of the register
-	Set      isa.Set  // Refuses, Takes, TakenAsZero, Drops
-	// Value is for Forces, Caps and Reports, When for Hides, Forces, Caps and
-	// Refuses.
+	Set      isa.Set  // Refuses, Takes, TakenAsZero, TakenAsLimit, Drops
+	// Value is for Forces, Caps and Reports, When for Hides, Forces, Caps,
+	// Refuses and TakenAsLimit.
 	Value uint64
 	When  Condition
 	// Note says what is behind it where the kind does not.
@@ -109,6 +112,8 @@ var exceptions = []Change{
 	{Since: from6_16, Kind: Refuses, Register: "ID_AA64PFR0_EL1", Fields: []string{"EL0", "EL1"}, Set: isa.Only(0), Note: "tried: 6.12 takes 0, 6.18 and 7.2 do not"},
 	{Since: from6_16, Kind: Refuses, When: WithEL2, Register: "ID_AA64PFR0_EL1", Fields: []string{"EL2"}, Set: isa.Only(0), Note: "tried on 6.18 and 7.2"},
 	{Since: from6_16, Kind: Refuses, When: WithEL2, Register: "ID_AA64MMFR0_EL1", Fields: []string{"TGRAN4_2", "TGRAN64_2", "TGRAN16_2"}, Set: isa.Only(0) | isa.Range(3, 15), Note: "all values tried on 7.2, before a run and after it; 3 on 6.18"},
+	{Since: from6_16, Until: in("6.18"), Kind: Refuses, When: WithEL2, Register: "ID_AA64MMFR0_EL1", Fields: []string{"TGRAN4_2", "TGRAN64_2", "TGRAN16_2"}, Set: isa.Only(1), Note: "tried on 6.16 and 6.17"},
+	{Since: in("6.18"), Kind: TakenAsLimit, When: WithEL2, Register: "ID_AA64DFR0_EL1", Fields: []string{"DoubleLock"}, Set: isa.Only(0), Note: "older kernels showed it; tried on neoverse-v1 and neoverse-n2"},
 	{Since: from6_16, Until: in("7.0"), Kind: Takes, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Range(8, 14), Note: "tried: the field compares as signed in 6.18"},
 	{Since: from6_16, Until: in("7.0"), Kind: Takes, Register: "ID_DFR0_EL1", Fields: []string{"PerfMon"}, Set: isa.Range(8, 14), Note: "tried: the field compares as signed in 6.18"},
 	{Since: from6_16, Kind: Refuses, Register: "CTR_EL0", Fields: []string{"L1Ip"}, Set: isa.Range(0, 1)},

@@ -75,6 +75,8 @@ func (w Condition) Field() (place int, field string, ok bool) {
 		return arm64.IDAA64MMFR3EL1, "S1PIE", true
 	case WithS1POE:
 		return arm64.IDAA64MMFR3EL1, "S1POE", true
+	case WithFGT:
+		return arm64.IDAA64MMFR0EL1, "FGT", true
 	}
 	return 0, "", false
 }

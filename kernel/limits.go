@@ -24,6 +24,7 @@ const (
 	WithSCTLRX
 	WithS1PIE
 	WithS1POE
+	WithFGT
 	// NotAffectedByV2 and NotAffectedByMeltdown: hosts on which the kernel has
 	// found no need of a mitigation (vulnerabilities/spectre_v2, meltdown).
 	NotAffectedByV2
@@ -97,6 +98,7 @@ var limits = []Change{
 	{Since: from6_16, Kind: Hides, When: WithEL2, Register: "ID_AA64PFR1_EL1", Fields: []string{"MTE_frac", "MTE"}},
 	{Since: from6_16, Kind: Hides, When: WithEL2, Register: "ID_AA64PFR2_EL1", Fields: []string{"GCIE"}},
 	{Since: from6_16, Kind: Hides, When: WithEL2, Register: "ID_AA64DFR0_EL1", Fields: []string{"CTX_CMPs"}},
+	{Since: from6_16, Until: in("6.18"), Kind: Hides, When: WithEL2, Register: "ID_AA64DFR0_EL1", Fields: []string{"DoubleLock"}, Note: "tried on neoverse-v1"},
 	{Since: from6_16, Kind: Caps, When: WithEL2, Register: "ID_AA64DFR0_EL1", Fields: []string{"DebugVer"}, Value: 7},
 	{Since: in("6.18"), Kind: Caps, When: WithEL2, Register: "ID_AA64DFR0_EL1", Fields: []string{"DebugVer"}, Value: 10},
 	{Since: from6_16, Kind: Hides, When: WithEL2, Register: "ID_AA64ISAR1_EL1", Fields: []string{"LS64", "SPECRES"}},

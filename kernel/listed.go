@@ -148,13 +148,13 @@ var listedEL2 = []Listing{
 	{Name: "VPIDR_EL2", First: sysreg("S3_4_C0_C0_0")},
 	{Name: "VMPIDR_EL2", First: sysreg("S3_4_C0_C0_5")},
 	{Name: "SCTLR_EL2, ACTLR_EL2", First: sysreg("S3_4_C1_C0_0"), Count: 2, Step: 1},
-	{Name: "HCR_EL2 to HACR_EL2", First: sysreg("S3_4_C1_C1_0"), Count: 8, Step: 1},
+	{Name: "HCR_EL2, MDCR_EL2, CPTR_EL2, HSTR_EL2", First: sysreg("S3_4_C1_C1_0"), Count: 4, Step: 1},
+	{Name: "HFGITR_EL2, HACR_EL2", First: sysreg("S3_4_C1_C1_6"), Count: 2, Step: 1},
 	{Name: "HCRX_EL2", First: sysreg("S3_4_C1_C2_2")},
 	{Name: "TTBR0_EL2, TTBR1_EL2, TCR_EL2", First: sysreg("S3_4_C2_C0_0"), Count: 3, Step: 1},
 	{Name: "VTTBR_EL2", First: sysreg("S3_4_C2_C1_0")},
 	{Name: "VTCR_EL2", First: sysreg("S3_4_C2_C1_2")},
 	{Name: "VNCR_EL2", First: sysreg("S3_4_C2_C2_0")},
-	{Name: "HDFGRTR_EL2, HDFGWTR_EL2, HAFGRTR_EL2", First: sysreg("S3_4_C3_C1_4"), Count: 3, Step: 1},
 	{Name: "SPSR_EL2, ELR_EL2", First: sysreg("S3_4_C4_C0_0"), Count: 2, Step: 1},
 	{Name: "AFSR0_EL2, AFSR1_EL2", First: sysreg("S3_4_C5_C1_0"), Count: 2, Step: 1},
 	{Name: "ESR_EL2", First: sysreg("S3_4_C5_C2_0")},
@@ -169,6 +169,13 @@ var listedEL2 = []Listing{
 	{Name: "CNTHP_CTL_EL2, CNTHP_CVAL_EL2", First: sysreg("S3_4_C14_C2_1"), Count: 2, Step: 1},
 	{Name: "CNTHV_CTL_EL2, CNTHV_CVAL_EL2", First: sysreg("S3_4_C14_C3_1"), Count: 2, Step: 1},
 	{Name: "SP_EL2", First: sysreg("S3_6_C4_C1_0")},
+}
+
+// listedFGT are listed, since 6.17 or before, only where the VM has FEAT_FGT;
+// HFGITR_EL2 always is.
+var listedFGT = []Listing{
+	{Name: "HFGRTR_EL2, HFGWTR_EL2", First: sysreg("S3_4_C1_C1_4"), Count: 2, Step: 1},
+	{Name: "HDFGRTR_EL2, HDFGWTR_EL2, HAFGRTR_EL2", First: sysreg("S3_4_C3_C1_4"), Count: 3, Step: 1},
 }
 
 // listedEL2Later are among the EL2 registers from 6.18 or before.
@@ -201,6 +208,8 @@ func Listings() []Listing {
 	add(listedPMCR, between("5.2", "5.10"), from6_1)
 	add(listedPMCR, from6_1, Span{}, WithPMU)
 	add(listedEL2, from6_16, Span{}, WithEL2)
+	add(listedFGT, from6_16, in("6.17"), WithEL2)
+	add(listedFGT, in("6.17"), Span{}, WithEL2, WithFGT)
 	add(listedEL2Later, in("6.17"), Span{}, WithEL2)
 	add(listedEL2Early, from6_16, in("6.17"), WithEL2)
 	add([]Listing{{Name: "ZCR_EL2", First: sysreg("S3_4_C1_C2_0")}}, from6_16, Span{}, WithEL2, WithSVE)

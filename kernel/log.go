@@ -107,6 +107,8 @@ func (c *Change) text() string {
 		text = fmt.Sprintf("%v taken too", c.Set)
 	case TakenAsZero:
 		text = fmt.Sprintf("%v taken, and stored as 0", c.Set)
+	case TakenAsLimit:
+		text = fmt.Sprintf("%v taken, and the limit stored", c.Set)
 	case Drops:
 		text = fmt.Sprintf("%v shown as 0", c.Set)
 	case Forces:
@@ -139,7 +141,7 @@ var conditionText = [...]string{
 	Always: "", WithSVE: " with SVE", WithoutSVE: " without SVE", WithPAuth: " with pointer authentication",
 	WithoutPAuth: " without pointer authentication", WithPMU: " with a PMU", WithoutPMU: " without a PMU",
 	WithMTE: " with MTE", WithoutMTE: " without MTE", WithEL2: " in VMs with EL2",
-	WithTCRX: " with FEAT_TCR2", WithSCTLRX: " with FEAT_SCTLR2", WithS1PIE: " with FEAT_S1PIE", WithS1POE: " with FEAT_S1POE",
+	WithTCRX: " with FEAT_TCR2", WithSCTLRX: " with FEAT_SCTLR2", WithS1PIE: " with FEAT_S1PIE", WithS1POE: " with FEAT_S1POE", WithFGT: " with FEAT_FGT",
 	NotAffectedByV2: " on hosts safe from Spectre v2", NotAffectedByMeltdown: " on hosts safe from Meltdown",
 	OnGICv3: " on hosts with a GICv3", CacheExists: " for caches that exist",
 }

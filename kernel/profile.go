@@ -59,6 +59,7 @@ type slotRule struct {
 	clearedNoVGIC  bool
 	asZero         isa.Set
 	hostsAsZero    bool
+	asLimitEL2     isa.Set // of VMs with EL2
 }
 
 // profiles holds what At and Latest made, by version and whether entries that
@@ -207,6 +208,8 @@ func (r *slotRule) apply(c *Change) {
 		r.clearedNoVGIC = true
 	case TakenAsZero:
 		r.asZero |= c.Set
+	case TakenAsLimit:
+		r.asLimitEL2 |= c.Set
 	case HostsTakenAsZero:
 		r.hostsAsZero = true
 	}
@@ -311,7 +314,7 @@ func (p *Profile) Accepts(slot int, limit uint64, vm VM) isa.Set {
 	case (rule.followsVGIC || rule.clearedNoVGIC) && vm.VGIC == 0:
 		return isa.Only(0)
 	}
-	return p.Takes(slot, limit, vm) &^ (rule.asZero &^ isa.Only(limit))
+	return p.Takes(slot, limit, vm) &^ ((rule.asZero | p.StoresLimit(slot, vm)) &^ isa.Only(limit))
 }
 
 // Takes returns the values of one field that KVM_SET_ONE_REG takes before the
@@ -319,7 +322,7 @@ func (p *Profile) Accepts(slot int, limit uint64, vm VM) isa.Set {
 func (p *Profile) Takes(slot int, limit uint64, vm VM) isa.Set {
 	rule := &p.slots[slot]
 	_, field := arm64.Slots[slot].Describe()
-	set := isa.Only(limit) | rule.takes | rule.asZero
+	set := isa.Only(limit) | rule.takes | rule.asZero | p.StoresLimit(slot, vm)
 	if rule.writable {
 		set |= isa.Accepts(field, limit)
 	}
@@ -338,6 +341,15 @@ func (p *Profile) StoresZero(slot int, hosts uint64) isa.Set {
 		return rule.asZero | isa.Only(hosts)
 	}
 	return rule.asZero
+}
+
+// StoresLimit returns the values of a field that are taken, and then the limit is
+// held.
+func (p *Profile) StoresLimit(slot int, vm VM) isa.Set {
+	if !vm.EL2 {
+		return 0
+	}
+	return p.slots[slot].asLimitEL2
 }
 
 // VGICSets reports whether KVM sets a field to match the interrupt controller,

@@ -163,8 +163,11 @@ func (m *VM) setFeature(place int, value uint64) syscall.Errno {
 			return syscall.EINVAL
 		}
 		fits = fits && m.takes[slot].Has(v)
-		if m.zero[slot].Has(v) {
+		switch {
+		case m.zero[slot].Has(v):
 			value &^= field.Mask()
+		case profile.StoresLimit(slot, m.kvm).Has(v):
+			value = field.Put(value, field.Get(m.view.Values[place]))
 		}
 	}
 	switch {
