@@ -53,6 +53,9 @@ const (
 	// RCTX instructions and the PMU.
 	GatesTranslation
 	GatesOperations
+	// GatesErrors: the error record registers are UNDEFINED where RAS is hidden,
+	// on any CPU; before, on CPUs with FEAT_FGT.
+	GatesErrors
 	// HasPMUOnlyWithFeature: a VM without the vCPU feature has no PMU registers;
 	// before, guests read 0. AnswersPMMIR: PMMIR_EL1 reads 0 in any VM.
 	HasPMUOnlyWithFeature
@@ -80,6 +83,16 @@ const (
 	// raises the guest reads an ESR_EL1 with IL clear, as of an instruction of 16
 	// bits.
 	ClearsIL
+	// LeavesPAuthToEL2: a guest at EL2 can use pointer authentication that the
+	// VM was not given; from when on after it began to run differs from run to
+	// run.
+	LeavesPAuthToEL2
+	// TrapsTLBIAtEL2: TLB maintenance of a guest at EL2 comes to KVM, used or
+	// hidden (HCR_EL2.TTLB); before, only where an instruction is hidden.
+	TrapsTLBIAtEL2
+	// GatesATAtEL2: AT S1E1RP of a guest at EL2 is UNDEFINED where hidden, on any
+	// CPU.
+	GatesATAtEL2
 )
 
 // BehaviourChange is an entry of the change log about a behaviour.
@@ -110,6 +123,7 @@ var behaviours = []BehaviourChange{
 	{FollowsIDST, in("7.0"), Span{}, "reads of feature registers that are not there follow FEAT_IDST"},
 	{GatesTranslation, from6_12, Span{}, "TLBI OS and range, and AT S1E1RP, are UNDEFINED where hidden, on CPUs with FEAT_FGT"},
 	{GatesOperations, from6_16, Span{}, "DC CVADP, RCTX instructions and the PMU are UNDEFINED where hidden, on CPUs with FEAT_FGT"},
+	{GatesErrors, in("6.17"), Span{}, "error record registers are UNDEFINED where RAS is hidden, on any CPU; before, on CPUs with FEAT_FGT"},
 	{HasPMUOnlyWithFeature, from6_1, Span{}, "PMU registers are UNDEFINED in VMs without a PMU; before, they read 0"},
 	{AnswersPMMIR, from6_1, Span{}, "PMMIR_EL1 reads 0; before, UNDEFINED"},
 	{GatesPMU, in("7.2"), Span{}, "the PMU is UNDEFINED where PMUVer is 0, on any CPU"},
@@ -121,6 +135,9 @@ var behaviours = []BehaviourChange{
 	{HasLPA2, from6_12, Span{}, "IPA sizes of 52 bits with pages of 4 KiB (FEAT_LPA2)"},
 	{IgnoresIPASize, from6_12, Span{}, "protected mode takes any IPA size for the host's largest"},
 	{ClearsIL, in("7.1"), in("7.2"), "UNDEFINED exceptions raised by the hypervisor of protected VMs have ESR_EL1.IL clear"},
+	{LeavesPAuthToEL2, in("7.0"), Span{}, "guests at EL2 can use pointer authentication in VMs that were not given it, but not always at once"},
+	{TrapsTLBIAtEL2, in("7.2"), Span{}, "TLB maintenance of guests at EL2 is trapped"},
+	{GatesATAtEL2, in("7.2"), Span{}, "AT S1E1RP is UNDEFINED to guests at EL2 where hidden, also on CPUs without FEAT_FGT"},
 }
 
 // In says whether the entry holds in a kernel of version v: yes, no, or not

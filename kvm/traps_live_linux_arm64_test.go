@@ -52,7 +52,7 @@ func TestLiveTraps(t *testing.T) {
 				testenv.Missing(t, "%s", seen.Unknown)
 			}
 			complete(t, program, seen)
-			if reference != nil && !setup.Has(guise.FeatureEL2) {
+			if reference != nil {
 				compareTraps(t, reference, setup, program, seen)
 			}
 		})

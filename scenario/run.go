@@ -228,7 +228,9 @@ func (r *runner) judgeGuest(l *line, record *probe.Record) error {
 	if l.expect.kind == expectValue && record.Outcome == probe.Completed {
 		return r.judgeValue(l, record.Values[0])
 	}
-	want := map[expectKind]string{expectUndef: "undef", expectIDST: "idst", expectRuns: "runs", expectValue: "a value"}[l.expect.kind]
+	want := map[expectKind]string{
+		expectUndef: "undef", expectIDST: "idst", expectRuns: "runs", expectVectors: "vectors", expectValue: "a value",
+	}[l.expect.kind]
 	got := "runs"
 	if record.Outcome == probe.Exception {
 		switch {
@@ -236,6 +238,8 @@ func (r *runner) judgeGuest(l *line, record *probe.Record) error {
 			got = "undef"
 		case probe.Class(record.Syndrome) == 0x18:
 			got = "idst"
+		case probe.Class(record.Syndrome) == 0x16:
+			got = "vectors"
 		default:
 			got = probe.ExplainSyndrome(record.Syndrome)
 		}

@@ -61,14 +61,15 @@ type expectation struct {
 type expectKind uint8
 
 const (
-	expectDone  expectKind = iota
-	expectErrno            // ": EINVAL"
-	expectValue            // "= 0x1"
-	expectHas              // "has ID_AA64PFR0_EL1"
-	expectLacks            // "lacks ..."
-	expectUndef            // "undef": the guest takes an UNDEF
-	expectIDST             // "idst": the guest takes EC 0x18
-	expectRuns             // "runs": the guest's instruction completes
+	expectDone    expectKind = iota
+	expectErrno              // ": EINVAL"
+	expectValue              // "= 0x1"
+	expectHas                // "has ID_AA64PFR0_EL1"
+	expectLacks              // "lacks ..."
+	expectUndef              // "undef": the guest takes an UNDEF
+	expectIDST               // "idst": the guest takes EC 0x18
+	expectRuns               // "runs": the guest's instruction completes
+	expectVectors            // "vectors": the guest's HVC goes to its own EL2
 )
 
 // valueWord is a value, or words that stand for one.
@@ -173,6 +174,8 @@ func (l *line) parseExpectation(words []string) ([]string, error) {
 			out, err = take(expectIDST, 0)
 		case "runs":
 			out, err = take(expectRuns, 0)
+		case "vectors":
+			out, err = take(expectVectors, 0)
 		default:
 			continue
 		}

@@ -172,13 +172,19 @@ func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if m.kvm.EL2 || m.kvm.AArch32 {
-		return nil, fmt.Errorf("%s: guests at EL2 or in AArch32: %w", m.host, vm.ErrNotSupported)
+	if m.kvm.AArch32 {
+		return nil, fmt.Errorf("%s: guests in AArch32: %w", m.host, vm.ErrNotSupported)
+	}
+	if !m.runs() {
+		return nil, fmt.Errorf("%s: %w: a vCPU with EL2 runs only with a vGICv3", m.host, vm.ErrNotSupported)
 	}
 	if errno := m.enter(c); errno != 0 {
 		return nil, refusedCall("KVM_RUN", fmt.Sprintf("vCPU %d", vcpu), errno)
 	}
 	trace := probe.NewTrace(program)
+	if m.kvm.EL2 {
+		trace.EL = 2
+	}
 	for i := range program.Ops {
 		op, record := &program.Ops[i], &trace.Records[i]
 		switch op.Kind {
@@ -209,18 +215,25 @@ func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.
 					continue
 				}
 			}
-			r, served := m.call(op.Kind, &op.Args)
-			if !served {
+			r, end := m.call(op.Kind, &op.Args)
+			switch end {
+			case answered:
+				record.Outcome, record.Values, record.Count = probe.Completed, r, len(r)
+			case ownEL2:
+				record.Outcome, record.Syndrome = probe.Exception, hypervisorCall
+			case forwarded:
 				return trace, refusedCall("KVM_RUN", fmt.Sprintf("%s %s: left for userspace", op.Kind, op.Name), syscall.EIO)
 			}
-			record.Outcome, record.Values, record.Count = probe.Completed, r, len(r)
 		}
 	}
 	return trace, nil
 }
 
-// undefined is the syndrome of an UNDEFINED A64 instruction.
-const undefined = 1 << 25
+// Syndromes of an UNDEFINED A64 instruction and of HVC #0 (EC 0x16, IL).
+const (
+	undefined      = 1 << 25
+	hypervisorCall = 0x16<<26 | 1<<25
+)
 
 func (m *VM) record(r *probe.Record, op *probe.Op, answer Answer, access probe.SystemAccess) {
 	switch answer {

@@ -84,30 +84,45 @@ func (m *VM) allowed(function uint32) bool {
 	return false
 }
 
-// call makes an SMCCC call. served is false where it leaves for userspace.
-func (m *VM) call(kind probe.Kind, args *[8]uint64) (r result, served bool) {
+// ending is what becomes of a call.
+type ending uint8
+
+const (
+	answered  ending = iota
+	forwarded        // it leaves for userspace
+	// ownEL2: an HVC that goes to the guest's own EL2, whatever the SMCCC filter
+	// says; SMC is the way to KVM then (Linux, arch/arm64/kvm/handle_exit.c,
+	// handle_hvc).
+	ownEL2
+)
+
+// call makes an SMCCC call.
+func (m *VM) call(kind probe.Kind, args *[8]uint64) (r result, end ending) {
 	if kind == probe.SMC && !m.host.profile.Does(kernel.ServesSMC) {
 		// Only x0 is written.
-		return result{notSupported, args[1], args[2], args[3]}, true
+		return result{notSupported, args[1], args[2], args[3]}, answered
 	}
 	function := uint32(args[0])
 	if kind == probe.HVC {
 		switch function {
 		case callWorkaround1, callWorkaround2, callWorkaround3:
 			// Answered at EL2 before KVM looks at the call (hyp-entry.S).
-			return result{0, 0, args[2], args[3]}, true
+			return result{0, 0, args[2], args[3]}, answered
+		}
+		if m.kvm.EL2 {
+			return r, ownEL2
 		}
 	}
 	switch m.filter.action(function) {
 	case filterDeny:
-		return result{notSupported}, true
+		return result{notSupported}, answered
 	case filterForward:
-		return r, false
+		return r, forwarded
 	}
 	if !m.allowed(function) {
-		return result{notSupported}, true
+		return result{notSupported}, answered
 	}
-	return m.serve(function, args), true
+	return m.serve(function, args), answered
 }
 
 // hasVendor reports whether the version serves KVM's own functions and TRNG at

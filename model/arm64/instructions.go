@@ -41,7 +41,7 @@ type gatingRow struct {
 	least   uint64 // the least value with which it is there
 	// by and control: the kernel behaves so, and the CPU has the control.
 	by      kernel.Behaviour
-	control string // "FGT", "HCX", "EVT", "EL2" of protected VMs, or "" for none beyond what every CPU has
+	control string // a key of controls
 	always  bool   // every version does
 }
 
@@ -54,38 +54,78 @@ var gatings = []gatingRow{
 	{"FEAT_DPB2", arm64.IDAA64ISAR1EL1, "DPB", 2, kernel.GatesOperations, "FGT", false},
 	{"FEAT_SPECRES", arm64.IDAA64ISAR1EL1, "SPECRES", 1, kernel.GatesOperations, "FGT", false},
 	{"FEAT_LOR", arm64.IDAA64MMFR1EL1, "LO", 1, 0, "", true},
-	{"FEAT_RAS", arm64.IDAA64PFR0EL1, "RAS", 1, 0, "", true},
+	{"FEAT_RAS", arm64.IDAA64PFR0EL1, "RAS", 1, kernel.GatesErrors, "", false},
+	{"FEAT_RAS", arm64.IDAA64PFR0EL1, "RAS", 1, 0, "FGT", true},
 	{"FEAT_PMUv3", arm64.IDAA64DFR0EL1, "PMUVer", 1, kernel.GatesOperations, "FGT", false},
 	{"FEAT_PMUv3", arm64.IDAA64DFR0EL1, "PMUVer", 1, kernel.GatesPMU, "", false},
 	{"FEAT_PMUv3", arm64.IDAA64DFR0EL1, "PMUVer", 1, kernel.OffersProtected, "EL2", false},
+
+	// Of guests at EL2. Tried on neoverse-n2 and neoverse-v1, which have no
+	// FEAT_FGT, from 6.16 and 6.17 on.
+	{"FEAT_TLBIOS", arm64.IDAA64ISAR0EL1, "TLB", 1, 0, "NV", true},
+	{"FEAT_TLBIRANGE", arm64.IDAA64ISAR0EL1, "TLB", 2, 0, "NV", true},
+	{"FEAT_SPECRES", arm64.IDAA64ISAR1EL1, "SPECRES", 1, 0, "NV", true},
+	{"FEAT_PAN2", arm64.IDAA64MMFR1EL1, "PAN", 2, kernel.GatesATAtEL2, "NV", false},
+}
+
+// controls are what a gating or a trap needs: nothing beyond what every CPU has,
+// a feature of the CPU, (EL2) the hypervisor of protected VMs, or (NV) that KVM
+// emulates EL2 for the guest, with HCR_EL2.NV, AT and TTLB.
+var controls = map[string]func(m *VM) bool{
+	"":    func(*VM) bool { return true },
+	"FGT": func(m *VM) bool { return m.host.machine.CPUs[0].field(arm64.IDAA64MMFR0EL1, "FGT") != 0 },
+	"HCX": func(m *VM) bool { return m.host.machine.CPUs[0].field(arm64.IDAA64MMFR1EL1, "HCX") != 0 },
+	"EVT": func(m *VM) bool { return m.host.machine.CPUs[0].field(arm64.IDAA64MMFR2EL1, "EVT") >= 2 }, // HCR_EL2.TTLBOS
+	"EL2": func(m *VM) bool { return m.kvm.Protected },
+	"NV":  func(m *VM) bool { return m.kvm.EL2 },
 }
 
 // gated reports whether the VM's ID registers turn a feature off, and whether it
 // is one that they can turn off at all.
 func (m *VM) gated(feature string) (off, known bool) {
-	cpu := &m.host.machine.CPUs[0]
 	for i := range gatings {
 		g := &gatings[i]
 		if g.feature != feature {
 			continue
 		}
 		known = true
-		here := g.control == "" ||
-			g.control == "FGT" && cpu.field(arm64.IDAA64MMFR0EL1, "FGT") != 0 ||
-			g.control == "HCX" && cpu.field(arm64.IDAA64MMFR1EL1, "HCX") != 0 ||
-			g.control == "EVT" && cpu.field(arm64.IDAA64MMFR2EL1, "EVT") >= 2 || // HCR_EL2.TTLBOS
-			g.control == "EL2" && m.kvm.Protected
-		if here && (g.always || m.host.profile.Does(g.by)) && arm64.Registers[g.place].Field(g.field).Get(m.guests(g.place)) < g.least {
+		if controls[g.control](m) && (g.always || m.host.profile.Does(g.by)) && arm64.Registers[g.place].Field(g.field).Get(m.guests(g.place)) < g.least {
 			return true, true
 		}
 	}
 	return false, known
 }
 
+// ofEL2 are features with a register of EL2 that a guest at EL2 reads, hidden or
+// not: none of them is trapped. Others no CPU in the lab has.
+var ofEL2 = words("AA64EL2 EL2 VHE NV2 FGT HCX ECV_POFF")
+
+// executeEL2 says what comes of an instruction that is for EL2 alone.
+func (m *VM) executeEL2(feature *arm64.Feature) Answer {
+	switch {
+	case !m.kvm.EL2, feature.Present != nil && !feature.Present.Holds(&m.host.machine.CPUs[0].Registers):
+		return Undefined
+	case ofEL2[feature.Name]:
+		return Value
+	}
+	return NotModelled
+}
+
+// hiddenPAuth says what comes of pointer authentication in a VM without it.
+func (m *VM) hiddenPAuth() Answer {
+	if m.kvm.EL2 && m.host.profile.Does(kernel.LeavesPAuthToEL2) {
+		return NotModelled
+	}
+	return Undefined
+}
+
 // execute says what comes of the instruction that shows a feature: Value where
 // it completes, Undefined, or NotModelled.
 func (m *VM) execute(op *probe.Op) Answer {
 	row, feature := probe.InstructionFor(op.Name), arm64.FeatureNamed(op.Name)
+	if row != nil && feature != nil && row.Sign == probe.OnlyAtEL2 {
+		return m.executeEL2(feature)
+	}
 	if row == nil || feature == nil || feature.Present == nil || op.Name == "FEAT_CCIDX" || op.Name == "FEAT_IDST" {
 		return NotModelled // those two are reads of the feature ID space
 	}
@@ -105,10 +145,10 @@ func (m *VM) execute(op *probe.Op) Answer {
 	}
 	off, gates := m.gated(op.Name)
 	switch {
-	case withheld[op.Name], off,
-		withSVE[op.Name] && !m.hasSVE(),
-		withPAuth[op.Name] && !m.kvm.PAuth:
+	case withheld[op.Name], off, withSVE[op.Name] && !m.hasSVE():
 		return Undefined
+	case withPAuth[op.Name] && !m.kvm.PAuth:
+		return m.hiddenPAuth()
 	case withPMU[op.Name]:
 		if _, answer := undefinedWithoutPMU(m); answer == Undefined {
 			return Undefined
@@ -116,7 +156,7 @@ func (m *VM) execute(op *probe.Op) Answer {
 		return Value
 	case op.Name == "FEAT_PMUv3p4":
 		return m.readPMMIR()
-	case row.Sign == probe.Raises || row.Sign == probe.OnlyAtEL2:
+	case row.Sign == probe.Raises:
 		return NotModelled
 	case gates, advisory[op.Name], withSVE[op.Name], withPAuth[op.Name]:
 		return Value
@@ -147,7 +187,8 @@ func undefinedAlways(*VM) (uint64, Answer) { return 0, Undefined }
 
 func zeroWith(feature string) func(*VM) (uint64, Answer) {
 	return func(m *VM) (uint64, Answer) {
-		if off, _ := m.gated(feature); off {
+		off, _ := m.gated(feature)
+		if off || !arm64.FeatureNamed(feature).Present.Holds(&m.host.machine.CPUs[0].Registers) {
 			return 0, Undefined
 		}
 		return 0, Value

@@ -2,6 +2,7 @@ package arm64
 
 import (
 	"context"
+	"slices"
 
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/kernel"
@@ -77,6 +78,28 @@ var trapRows = []trapRow{
 		func(*VM) bool { return false }},
 }
 
+// instructionTrap is features whose instructions a control of EL2 traps, where
+// the CPU has them.
+type instructionTrap struct {
+	control  string
+	features []string
+	traps    func(m *VM) bool
+}
+
+var instructionTraps = []instructionTrap{
+	{"HCR_EL2.AT", []string{"FEAT_PAN2"}, controls["NV"]},
+	{"HCR_EL2.NV", []string{"FEAT_SPECRES"}, controls["NV"]},
+	{"HCR_EL2.TTLB", []string{"FEAT_TLBIOS", "FEAT_TLBIRANGE"}, both(controls["NV"], does(kernel.TrapsTLBIAtEL2))},
+}
+
+// trapsInstruction reports whether a control traps the instruction that shows a
+// feature.
+func (m *VM) trapsInstruction(feature string) bool {
+	return slices.ContainsFunc(instructionTraps, func(row instructionTrap) bool {
+		return slices.Contains(row.features, feature) && row.traps(m)
+	})
+}
+
 // witnessRead says who answers a guest's read.
 func (m *VM) witnessRead(e arm64.Encoding) Witness {
 	for i := range trapRows {
@@ -98,6 +121,9 @@ func (m *VM) witnessRead(e arm64.Encoding) Witness {
 // witnessExecute says who answers the instruction that shows a feature.
 func (m *VM) witnessExecute(op *probe.Op) Witness {
 	row, feature := probe.InstructionFor(op.Name), arm64.FeatureNamed(op.Name)
+	if row != nil && feature != nil && row.Sign == probe.OnlyAtEL2 && m.executeEL2(feature) != NotModelled {
+		return StaysWithCPU // UNDEFINED, or in the page of FEAT_NV2
+	}
 	if row == nil || feature == nil || feature.Present == nil {
 		return NotWitnessed
 	}
@@ -113,8 +139,12 @@ func (m *VM) witnessExecute(op *probe.Op) Witness {
 		return StaysWithCPU
 	case withSVE[op.Name]:
 		return witness(!m.kvm.SVE)
+	case withPAuth[op.Name] && !m.kvm.PAuth && m.hiddenPAuth() == NotModelled:
+		return NotWitnessed
 	case withPAuth[op.Name]:
 		return witness(!m.kvm.PAuth)
+	case m.trapsInstruction(op.Name):
+		return ComesToKVM
 	case op.Name == "FEAT_MOPS":
 		return StaysWithCPU // HCRX_EL2.MSCEn makes it UNDEFINED, and traps nothing
 	}

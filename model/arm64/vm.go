@@ -225,6 +225,9 @@ func (m *VM) RunNothing(vcpu int) error {
 	return refusedCall("KVM_RUN", fmt.Sprintf("vCPU %d", vcpu), errno)
 }
 
+// runs reports whether vCPUs run at all: one with EL2 needs a GICv3.
+func (m *VM) runs() bool { return !m.kvm.EL2 || m.kvm.VGIC == 3 }
+
 // enter does what comes before a vCPU's guest is let run: what userspace has to
 // complete, and what KVM does on the way into the first KVM_RUN of a VM.
 func (m *VM) enter(c *vcpu) syscall.Errno {
@@ -237,8 +240,7 @@ func (m *VM) enter(c *vcpu) syscall.Errno {
 	}
 	var errno syscall.Errno
 	switch {
-	case m.kvm.EL2 && m.kvm.VGIC != 3:
-		// A vCPU with EL2 needs a GICv3, and does not run.
+	case !m.runs():
 		errno = syscall.EAGAIN
 	case c.pmu == pmuWithoutInterrupt && m.kvm.VGIC != 0:
 		// With an interrupt controller a PMU needs an interrupt, which it can

@@ -68,6 +68,10 @@ func compareLists(d *differences, step *scenario.Step, k, m []uint64) {
 }
 
 func compareTraces(d *differences, step *scenario.Step, k, m *probe.Trace) {
+	if k.EL != m.EL {
+		one := scenario.Step{Verb: scenario.Guest, VCPU: step.VCPU, Ops: step.Ops[:1]}
+		d.add(&one, fmt.Sprintf("runs at EL%d", k.EL), fmt.Sprintf("runs at EL%d", m.EL))
+	}
 	for i := range step.Ops {
 		kr, mr := &k.Records[i], &m.Records[i]
 		if mr.Outcome == probe.NotRun {

@@ -11,6 +11,12 @@ import (
 // field was lowered as far as it goes.
 func (d *differ) guest(setups []guise.Setup) error {
 	for _, setup := range setups {
+		if setup.Has(guise.FeatureEL2) {
+			if err := d.guestEL2(setup); err != nil {
+				return err
+			}
+			continue
+		}
 		if !runnable(&setup) {
 			continue
 		}
@@ -31,6 +37,23 @@ func (d *differ) guest(setups []guise.Setup) error {
 		}
 	}
 	return nil
+}
+
+// guestEL2 has a guest at EL2 look in two VMs and no more, each of which a kernel
+// may take seconds to tear down: one as it was made, and one lowered and with
+// calls denied. Both have the vGICv3 without which no vCPU with EL2 runs.
+func (d *differ) guestEL2(setup guise.Setup) error {
+	setup.VGIC = 3
+	d.progress("guests at EL2 of %s", setup.Name())
+	program := probe.Join("all", programs()...)
+	if err := d.guestAfter(setup, nil, program); err != nil {
+		return err
+	}
+	before, err := d.lowest(setup)
+	if err != nil {
+		return err
+	}
+	return d.guestAfter(setup, append(before, filter(0x8600_0000, 2, 1)), program)
 }
 
 // lowest finds writes that lower every field of the feature registers to the

@@ -31,9 +31,10 @@ func (d *differ) services(setups []guise.Setup) error {
 	return nil
 }
 
-// runnable reports whether probe programs can run in a VM of the setup.
+// runnable reports whether probe programs can run in a VM of the setup; vCPUs
+// with EL2 run only with a vGICv3.
 func runnable(setup *guise.Setup) bool {
-	return !setup.Has(guise.FeatureAArch32) && !setup.Has(guise.FeatureEL2)
+	return !setup.Has(guise.FeatureAArch32) && (!setup.Has(guise.FeatureEL2) || setup.VGIC == 3)
 }
 
 // script does steps in a new VM of two vCPUs.
