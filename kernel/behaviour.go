@@ -8,6 +8,9 @@ const (
 	// TrapsFeatures: reads of S3_0_C0_C1_0 to S3_0_C0_C7_7 by an AArch64 guest
 	// are trapped (HCR_EL2.TID3); before, a guest sees the CPU's registers.
 	TrapsFeatures Behaviour = iota
+	// TrapsFeatures32: so are reads of the ID registers by a guest in AArch32;
+	// before, it sees the CPU's.
+	TrapsFeatures32
 	// AnswersSMCCC: calls of SMCCC 1.1 and PSCI 1.0 are answered. What older
 	// versions answer is not in the log.
 	AnswersSMCCC
@@ -104,6 +107,7 @@ type BehaviourChange struct {
 
 var behaviours = []BehaviourChange{
 	{TrapsFeatures, series, Span{}, "guests read feature registers as KVM has them (HCR_EL2.TID3), not the CPU's; AArch32 guests go on reading the CPU's"},
+	{TrapsFeatures32, from6_1, Span{}, "AArch32 guests read feature registers as KVM has them, and never come past one that is reserved (P15_0_C0_C4_0 to P15_0_C0_C7_7)"},
 	{AnswersSMCCC, by5_10, Span{}, "SMCCC 1.1 and PSCI 1.0"},
 	{OffersSVE, after15, Span{}, "VMs with SVE (KVM_ARM_VCPU_SVE); before, the bit is ENOENT"},
 	{OffersPAuth, after15, Span{}, "VMs with pointer authentication (KVM_ARM_VCPU_PTRAUTH_*); before, the bits are ENOENT"},

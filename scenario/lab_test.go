@@ -20,6 +20,7 @@ func TestConformanceOnKernels(t *testing.T) {
 	for _, host := range []lab.Host{
 		{Kernel: "5.10", CPU: "a64fx"},
 		{Kernel: "6.1", CPU: "neoverse-n1"},
+		{Kernel: "6.1", CPU: "cortex-a72"},
 		{Kernel: "6.12", CPU: "neoverse-v1"},
 		{Kernel: "6.18", CPU: "cortex-a53"},
 		{Kernel: "7.2", CPU: "max"},

@@ -24,6 +24,8 @@ const (
 	// Trapped: the guest takes an exception of EC 0x18, with a syndrome that
 	// describes the access (FEAT_IDST).
 	Trapped
+	// Stuck: KVM answers, and leaves the guest at the instruction, for ever.
+	Stuck
 )
 
 // Read is what a guest on the vCPU gets from MRS at EL1, of a register in the
@@ -172,8 +174,11 @@ func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if m.kvm.AArch32 {
-		return nil, fmt.Errorf("%s: guests in AArch32: %w", m.host, vm.ErrNotSupported)
+	if m.kvm.AArch32 && !m.host.profile.Does(kernel.AnswersSMCCC) {
+		return nil, fmt.Errorf("%s: guests in AArch32 before Linux 5.10: %w", m.host, vm.ErrNotSupported)
+	}
+	if err := program.RunsIn(m.state()); err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", m.host, vm.ErrNotSupported, err)
 	}
 	if !m.runs() {
 		return nil, fmt.Errorf("%s: %w: a vCPU with EL2 runs only with a vGICv3", m.host, vm.ErrNotSupported)
@@ -198,6 +203,10 @@ func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.
 		case probe.MSR:
 			answer := m.Write(vcpu, op.Register, op.Value)
 			m.record(record, op, answer, probe.SystemAccess{Register: op.Register})
+		case probe.MRC, probe.MCR:
+			if err := m.runCoprocessor(vcpu, op, record); err != nil {
+				return trace, err
+			}
 		case probe.Execute:
 			if m.host.raw != nil {
 				continue // what such kernels trap besides is not known
@@ -218,6 +227,9 @@ func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.
 			r, end := m.call(op.Kind, &op.Args)
 			switch end {
 			case answered:
+				if m.kvm.AArch32 {
+					r.narrow()
+				}
 				record.Outcome, record.Values, record.Count = probe.Completed, r, len(r)
 			case ownEL2:
 				record.Outcome, record.Syndrome = probe.Exception, hypervisorCall

@@ -236,6 +236,9 @@ var psciKnown = []struct {
 // or the VM are not modelled.
 func (m *VM) psci(function uint32, args *[8]uint64) uint64 {
 	version := m.values[arm64.PSCIVERSION]
+	if m.denies64(function) {
+		return notSupported
+	}
 	switch function {
 	case psciVersion:
 		return version
@@ -246,11 +249,17 @@ func (m *VM) psci(function uint32, args *[8]uint64) uint64 {
 	case psciMigrateInfo:
 		return trustedOSNeedsNot
 	case psciFeatures:
-		if version >= 0x1_0000 {
-			return psciFeature(version, uint32(args[1]))
+		if asked := uint32(args[1]); version >= 0x1_0000 && !m.denies64(asked) {
+			return psciFeature(version, asked)
 		}
 	}
 	return notSupported
+}
+
+// denies64 reports whether the function is one of PSCI's with the 64-bit calling
+// convention, which a guest in AArch32 does not have.
+func (m *VM) denies64(function uint32) bool {
+	return m.kvm.AArch32 && isPSCI(function) && function&smc64 != 0
 }
 
 func psciFeature(version uint64, function uint32) uint64 {

@@ -281,7 +281,18 @@ func (d *differ) familiar(setup string, step *scenario.Step) bool {
 	return false
 }
 
-// programs are what guests run to look.
-func programs() []*probe.Program {
+// programs are what guests of a setup run to look.
+func programs(setup *guise.Setup) []*probe.Program {
+	if setup.State() == probe.AArch32 {
+		return []*probe.Program{probe.FeatureSpace32(), probe.Writes32(), probe.ServiceCalls32(), probe.Hardware32()}
+	}
 	return []*probe.Program{probe.FeatureSpace(), probe.Writes(), probe.ServiceCalls(), probe.Hardware(), probe.Instructions()}
+}
+
+// programsLowered are those of them that see what was lowered.
+func programsLowered(setup *guise.Setup) []*probe.Program {
+	if setup.State() == probe.AArch32 {
+		return []*probe.Program{probe.FeatureSpace32(), probe.Hardware32()}
+	}
+	return []*probe.Program{probe.FeatureSpace(), probe.Hardware(), probe.Instructions()}
 }

@@ -21,7 +21,7 @@ func (d *differ) guest(setups []guise.Setup) error {
 			continue
 		}
 		d.progress("guests of %s", setup.Name())
-		for _, program := range programs() {
+		for _, program := range programs(&setup) {
 			if err := d.guestAfter(setup, nil, program); err != nil {
 				return err
 			}
@@ -30,7 +30,7 @@ func (d *differ) guest(setups []guise.Setup) error {
 		if err != nil {
 			return err
 		}
-		for _, program := range []*probe.Program{probe.FeatureSpace(), probe.Hardware(), probe.Instructions()} {
+		for _, program := range programsLowered(&setup) {
 			if err := d.guestAfter(setup, lowest, program); err != nil {
 				return err
 			}
@@ -45,7 +45,7 @@ func (d *differ) guest(setups []guise.Setup) error {
 func (d *differ) guestEL2(setup guise.Setup) error {
 	setup.VGIC = 3
 	d.progress("guests at EL2 of %s", setup.Name())
-	program := probe.Join("all", programs()...)
+	program := probe.Join("all", programs(&setup)...)
 	if err := d.guestAfter(setup, nil, program); err != nil {
 		return err
 	}

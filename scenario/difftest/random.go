@@ -154,7 +154,7 @@ func (d *differ) step(setup *guise.Setup) scenario.Step {
 	case choice < 97:
 		return filter(d.function(), d.random.Uint32N(4), [...]uint8{0, 1, 3}[d.random.IntN(3)])
 	case runnable(setup):
-		return scenario.Step{Verb: scenario.Guest, VCPU: vcpu, Ops: d.ops()}
+		return scenario.Step{Verb: scenario.Guest, VCPU: vcpu, Ops: d.ops(setup)}
 	}
 	return get(arm64.IDAA64PFR0EL1)
 }
@@ -217,9 +217,9 @@ func (d *differ) function() uint32 {
 }
 
 // ops are a few operations of a guest.
-func (d *differ) ops() []probe.Op {
+func (d *differ) ops(setup *guise.Setup) []probe.Op {
 	const most = 8
-	all := looks()
+	all := looks()[setup.State()]
 	var ops []probe.Op
 	for range most {
 		op := all[d.random.IntN(len(all))]
@@ -231,4 +231,10 @@ func (d *differ) ops() []probe.Op {
 }
 
 // looks are all operations of the programs that guests run to look.
-var looks = sync.OnceValue(func() []probe.Op { return probe.Join("random", programs()...).Ops })
+var looks = sync.OnceValue(func() map[probe.State][]probe.Op {
+	all := map[probe.State][]probe.Op{}
+	for _, setup := range []guise.Setup{{}, {Features: []guise.Feature{guise.FeatureAArch32}}} {
+		all[setup.State()] = probe.Join("random", programs(&setup)...).Ops
+	}
+	return all
+})

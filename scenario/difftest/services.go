@@ -34,7 +34,7 @@ func (d *differ) services(setups []guise.Setup) error {
 // runnable reports whether probe programs can run in a VM of the setup; vCPUs
 // with EL2 run only with a vGICv3.
 func runnable(setup *guise.Setup) bool {
-	return !setup.Has(guise.FeatureAArch32) && (!setup.Has(guise.FeatureEL2) || setup.VGIC == 3)
+	return !setup.Has(guise.FeatureEL2) || setup.VGIC == 3
 }
 
 // script does steps in a new VM of two vCPUs.

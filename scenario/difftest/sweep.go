@@ -122,7 +122,23 @@ func choose(accepted []guise.Setup) []guise.Setup {
 			chosen = append(chosen, guise.Setup{VGIC: 3, Protected: protected}, guise.Setup{Capabilities: []string{chosenIdentity}, Protected: protected})
 		}
 	}
-	return chosen
+	return append(chosen, chooseAArch32(accepted)...)
+}
+
+// chooseAArch32 picks what else is looked at in AArch32, whose guests KVM answers
+// by tables of their own: the setup with most features, and it with a vGIC and a
+// chosen identity.
+func chooseAArch32(accepted []guise.Setup) []guise.Setup {
+	most := guise.Setup{}
+	for _, s := range accepted {
+		if s.Has(guise.FeatureAArch32) && len(s.Features) > len(most.Features) {
+			most = s
+		}
+	}
+	if most.Features == nil {
+		return nil
+	}
+	return []guise.Setup{most, {Features: most.Features, VGIC: 3, Capabilities: []string{chosenIdentity}}, {Features: most.Features, VGIC: 3}}
 }
 
 // sweep writes everything, before the first run and after it.

@@ -1,0 +1,237 @@
+package arm64
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
+	"github.com/guise-project/guise/probe"
+)
+
+// state is the execution state of the VM's EL1.
+func (m *VM) state() probe.State {
+	if m.kvm.AArch32 {
+		return probe.AArch32
+	}
+	return probe.AArch64
+}
+
+// narrow leaves of a call's results what AArch32's registers hold.
+func (r *result) narrow() {
+	for i := range r {
+		r[i] &= 0xffff_ffff
+	}
+}
+
+// coprocessorRow is AArch32 registers that are answered alike.
+type coprocessorRow struct {
+	registers []arm64.Coprocessor
+	read      func(m *VM, c *vcpu) (uint64, Answer)
+}
+
+func coprocessor(names ...string) []arm64.Coprocessor {
+	registers := make([]arm64.Coprocessor, len(names))
+	for i, name := range names {
+		registers[i], _ = arm64.CoprocessorNamed(name)
+	}
+	return registers
+}
+
+func valueAt(place int) func(*VM, *vcpu) (uint64, Answer) {
+	return func(m *VM, _ *vcpu) (uint64, Answer) { return m.values[place], Value }
+}
+
+func undefined32(*VM, *vcpu) (uint64, Answer) { return 0, Undefined }
+
+func constant32(value uint64) func(*VM, *vcpu) (uint64, Answer) {
+	return func(*VM, *vcpu) (uint64, Answer) { return value, Value }
+}
+
+// alike is for registers that KVM answers as it does the AArch64 register of the
+// same number.
+func alike(crn, crm, op2, op1 uint8) func(*VM, *vcpu) (uint64, Answer) {
+	return func(m *VM, _ *vcpu) (uint64, Answer) { return m.readHardware(encoding(op1, crn, crm, op2)) }
+}
+
+// coprocessorRows are the registers that are not ID registers. KVM has tables of
+// its own for AArch32 (Linux 7.2, arch/arm64/kvm/sys_regs.c, cp14_regs and
+// cp15_regs); what is trapped and not in them is UNDEFINED.
+var coprocessorRows = []coprocessorRow{
+	{coprocessor("MIDR"), valueAt(arm64.MIDREL1)},
+	{coprocessor("P15_0_C0_C0_4", "P15_0_C0_C0_7"), func(m *VM, _ *vcpu) (uint64, Answer) {
+		// Aliases of MIDR, of which QEMU's have the CPU's own value where the VM
+		// was given another.
+		if own := m.host.machine.CPUs[0].midr(); own != m.values[arm64.MIDREL1] {
+			return 0, NotModelled
+		}
+		return m.values[arm64.MIDREL1], Value
+	}},
+	{coprocessor("CTR"), (*VM).readCTR32},
+	{coprocessor("TCMTR", "TLBTR"), (*VM).readTCMTR},
+	{coprocessor("MPIDR"), func(_ *VM, c *vcpu) (uint64, Answer) { return c.mpidr, Value }},
+	{coprocessor("REVIDR"), valueAt(arm64.REVIDREL1)},
+	{coprocessor("AIDR"), valueAt(arm64.AIDREL1)},
+	{coprocessor("CCSIDR"), (*VM).readCCSIDR32},
+	{coprocessor("CLIDR"), (*VM).readCLIDR32},
+	{coprocessor("CCSIDR2"), func(m *VM, _ *vcpu) (uint64, Answer) {
+		if m.host.machine.CPUs[0].field(arm64.IDAA64MMFR2EL1, "CCIDX") == 0 {
+			return 0, Undefined
+		}
+		return 0, NotModelled
+	}},
+	{coprocessor("P15_1_C0_C0_3", "P15_1_C0_C0_4", "P15_1_C0_C0_5", "P15_1_C0_C0_6"), undefined32},
+	{coprocessor("CSSELR"), func(m *VM, c *vcpu) (uint64, Answer) {
+		if !m.host.profile.Does(kernel.TrapsCaches) {
+			return 0, NotModelled // what the CPU keeps of it
+		}
+		return c.csselr, Value
+	}},
+	{coprocessor("ERRIDR", "AMCFGR", "AMCGCR"), undefined32},
+	{coprocessor("PMCR", "PMCEID0", "PMCEID1"), func(m *VM, _ *vcpu) (uint64, Answer) { return withoutPMU32(m, Value) }},
+	{coprocessor("PMMIR"), func(m *VM, _ *vcpu) (uint64, Answer) { return withoutPMU32(m, Undefined) }},
+	{coprocessor("ICC_CTLR"), alike(12, 12, 4, 0)},
+	{coprocessor("ICC_SRE"), alike(12, 12, 5, 0)},
+	{coprocessor("CNTFRQ"), alike(14, 0, 0, 3)},
+	{coprocessor("DBGDIDR"), (*VM).readDBGDIDR},
+	{coprocessor("DBGDRAR", "DBGDSAR"), constant32(0)},
+	{coprocessor("DBGOSLSR"), constant32(8)}, // unlocked, OS lock there
+	{coprocessor("JIDR"), constant32(0)},     // of the CPU: RAZ in Armv8
+}
+
+var coprocessorReads = sync.OnceValue(func() map[arm64.Coprocessor]func(*VM, *vcpu) (uint64, Answer) {
+	reads := map[arm64.Coprocessor]func(*VM, *vcpu) (uint64, Answer){}
+	for _, row := range coprocessorRows {
+		for _, register := range row.registers {
+			reads[register] = row.read
+		}
+	}
+	return reads
+})
+
+// ReadCoprocessor is what a guest in AArch32 gets from MRC.
+func (m *VM) ReadCoprocessor(vcpu int, r arm64.Coprocessor) (value uint64, answer Answer) {
+	if read := coprocessorReads()[r]; read != nil {
+		value, answer = read(m, &m.vcpus[vcpu])
+	} else {
+		value, answer = m.readFeature32(r)
+	}
+	return value & 0xffff_ffff, answer
+}
+
+// readFeature32 reads an ID register. KVM looks its number up among the AArch64
+// registers, where MVFR0_EL1 to MVFR2_EL1 have numbers that are reserved in
+// AArch32; of the further ones it makes 0, and forgets to go on (Linux 7.2,
+// arch/arm64/kvm/sys_regs.c, kvm_emulate_cp15_id_reg).
+func (m *VM) readFeature32(r arm64.Coprocessor) (uint64, Answer) {
+	place, named := r.Place()
+	identifies := r.Number == 15 && r.Opc1 == 0 && r.CRn == 0 && r.CRm != 0 && r.CRm <= 7
+	trapped := m.host.profile.Does(kernel.TrapsFeatures32)
+	switch {
+	case !identifies && !(r.Number == 10 && named):
+		return 0, NotModelled
+	case !trapped && named:
+		return m.host.machine.CPUs[0].Registers[place], Value
+	case !trapped:
+		return 0, Value
+	case identifies && r.CRm > 3:
+		return 0, Stuck
+	case identifies:
+		place, _ = arm64.PlaceOf(encoding(0, 0, r.CRm, r.Opc2).ID())
+	}
+	return m.values[place], Value
+}
+
+// readCTR32: HCR_EL2.TID2 is set for guests in AArch32 on every version, and KVM
+// answers, up to 6.1 with the value it worked out for the host.
+func (m *VM) readCTR32(*vcpu) (uint64, Answer) {
+	if m.host.profile.Does(kernel.TrapsCaches) {
+		return m.readCTR(), Value
+	}
+	if m.values[arm64.CTREL0] != m.host.machine.CPUs[0].Registers[arm64.CTREL0] {
+		return 0, NotModelled
+	}
+	return m.values[arm64.CTREL0], Value
+}
+
+// readTCMTR: TCMTR and TLBTR are the CPU's until HCR_EL2.TID1 traps them, for
+// which KVM has no answer.
+func (m *VM) readTCMTR(*vcpu) (uint64, Answer) {
+	if m.host.profile.Does(kernel.TrapsIdentity) {
+		return 0, Undefined
+	}
+	return 0, NotModelled
+}
+
+// readCCSIDR32: up to 6.1 KVM shows guests in AArch32 data and unified caches of
+// one set and one way, lest they clean them by set and way for long.
+func (m *VM) readCCSIDR32(c *vcpu) (uint64, Answer) {
+	const setsAndWays = 1<<28 - 1<<3
+	value, answer := m.readCCSIDR(c)
+	if answer == Value && !m.host.profile.Does(kernel.TrapsCaches) && c.csselr&1 == 0 {
+		value &^= setsAndWays
+	}
+	return value, answer
+}
+
+// readCLIDR32: since it is the vCPU's, the table for AArch32 does not say which
+// register it is, and the guest reads 0.
+func (m *VM) readCLIDR32(c *vcpu) (uint64, Answer) {
+	if m.host.profile.Does(kernel.TrapsCaches) {
+		return 0, Value
+	}
+	return c.clidr, Value
+}
+
+// withoutPMU32 is a register of the PMU: what one holds is its own affair.
+func withoutPMU32(m *VM, before Answer) (uint64, Answer) {
+	switch {
+	case m.kvm.PMU:
+		return 0, NotModelled
+	case m.host.profile.Does(kernel.HasPMUOnlyWithFeature):
+		return 0, Undefined
+	}
+	return 0, before
+}
+
+// readDBGDIDR: KVM works it out from ID_AA64DFR0_EL1.
+func (m *VM) readDBGDIDR(*vcpu) (uint64, Answer) {
+	const (
+		version8 = 6       // Version: Armv8 debug
+		res1     = 1 << 15 // since KVM looks at the VM's registers
+	)
+	debug := &arm64.Registers[arm64.IDAA64DFR0EL1]
+	field := func(name string) uint64 { return debug.Field(name).Get(m.values[arm64.IDAA64DFR0EL1]) }
+	if m.host.has(arm64.IDAA64PFR0EL1, "EL3") {
+		return 0, NotModelled // SE_imp and nSUHD_imp, of whom is not settled
+	}
+	value := field("WRPs")<<28 | field("BRPs")<<24 | field("CTX_CMPs")<<20
+	switch {
+	case m.host.profile.Does(kernel.TrapsCaches):
+		return value | field("DebugVer")<<16 | res1, Value
+	case m.host.profile.Does(kernel.TrapsFeatures32):
+		return value | version8<<16 | res1, Value
+	}
+	return value | version8<<16, Value
+}
+
+// runCoprocessor does MRC and MCR.
+func (m *VM) runCoprocessor(vcpu int, op *probe.Op, record *probe.Record) error {
+	answer := NotModelled
+	switch r := op.Coprocessor; {
+	case op.Kind == probe.MRC:
+		record.Values[0], answer = m.ReadCoprocessor(vcpu, r)
+		if answer == Value {
+			record.Count = 1
+		}
+	case r == arm64.CoprocessorID(2, 0, 0): // CSSELR
+		m.vcpus[vcpu].csselr, answer = op.Value, Value
+	case r.Number == 15 && r.CRn == 0 && r.Opc1 <= 1:
+		answer = Undefined // all are read-only
+	}
+	if answer == Stuck {
+		return fmt.Errorf("%s: %s %s: KVM answers it, and the guest never comes past it (docs/findings.md)", m.host, op.Kind, op.Name)
+	}
+	m.record(record, op, answer, probe.SystemAccess{})
+	return nil
+}
