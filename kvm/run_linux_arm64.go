@@ -115,6 +115,8 @@ func (m *machine) run(ctx context.Context, index int, program *probe.Program) (*
 		return nil, nil, err
 	}
 	v.ran = true
+	ctx, stop := whileMoving(ctx, patience, run.Completed)
+	defer stop()
 	err = m.untilDone(ctx, index, func(access *vm.Access) (bool, error) {
 		if !access.Write {
 			return false, fmt.Errorf("probe image: load from %#x, where there is no memory", access.Address)
@@ -152,7 +154,8 @@ func (m *machine) untilDone(ctx context.Context, index int, handle func(*vm.Acce
 	for {
 		_, errno := m.host.call(v.fd, kvmabi.Run, 0)
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("vCPU %d: stopped after %s: %w", index, v.area.Describe(), context.Cause(ctx))
+			pc, _ := m.Get(index, kvmabi.CorePC)
+			return fmt.Errorf("vCPU %d: stopped at %#x after %s: %w", index, pc, v.area.Describe(), context.Cause(ctx))
 		}
 		if errno == unix.EINTR || errno == unix.EAGAIN {
 			continue

@@ -3,6 +3,7 @@ package probe
 import (
 	"encoding/binary"
 	"fmt"
+	"sync"
 )
 
 // Channel is how results leave the guest.
@@ -100,9 +101,11 @@ type Image struct {
 	code    []uint64 // address of each operation's first instruction
 }
 
-// Run gathers what one run of an image leaves.
+// Run gathers what one run of an image leaves. Completed may be called from
+// another goroutine while the guest runs.
 type Run struct {
 	image   *Image
+	mutex   sync.Mutex // held where Store writes to records, and Completed reads
 	records []byte
 	done    bool
 }
@@ -140,7 +143,7 @@ func (r *Run) Store(address uint64, data []byte) (done bool, err error) {
 			r.done = true
 			return true, nil
 		case doorbellFatal:
-			return false, fmt.Errorf("probe image: the guest took an exception in its exception handler, after %d of %d operations", r.completed(), len(r.image.program.Ops))
+			return false, fmt.Errorf("probe image: the guest took an exception in its exception handler, after %d of %d operations", r.Completed(), len(r.image.program.Ops))
 		default:
 			return false, fmt.Errorf("probe image: %#x stored to the doorbell; want 'D' or 'F'", letter)
 		}
@@ -149,12 +152,16 @@ func (r *Run) Store(address uint64, data []byte) (done bool, err error) {
 	if r.image.Channel != MMIO || address < Window || offset >= uint64(len(r.records)) || offset%8 != 0 {
 		return false, fmt.Errorf("probe image: store to %#x, where no record leaves", address)
 	}
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
 	copy(r.records[offset:], data)
 	return false, nil
 }
 
-// completed counts the operations that have a record.
-func (r *Run) completed() int {
+// Completed counts the operations that have a record.
+func (r *Run) Completed() int {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
 	n := 0
 	for i := range r.image.program.Ops {
 		if r.word(i+1, recordStatus) != 0 {
@@ -181,7 +188,7 @@ func (r *Run) Trace() (*Trace, error) {
 		}
 	}
 	if !r.done {
-		return trace, fmt.Errorf("probe image: the guest stopped after %d of %d operations", r.completed(), len(trace.Records))
+		return trace, fmt.Errorf("probe image: the guest stopped after %d of %d operations", r.Completed(), len(trace.Records))
 	}
 	return trace, nil
 }
