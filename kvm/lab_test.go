@@ -14,6 +14,7 @@ func TestOnKernels(t *testing.T) {
 	}
 	for _, host := range []lab.Host{
 		{Kernel: "5.10", CPU: "neoverse-n1"},
+		{Kernel: "5.10", CPU: "cortex-a72"},
 		{Kernel: "6.1", CPU: "neoverse-v1"},
 		{Kernel: "6.12", CPU: "max"},
 		{Kernel: "6.18", CPU: "neoverse-v1"},

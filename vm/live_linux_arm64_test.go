@@ -3,6 +3,7 @@ package vm_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/guise-project/guise"
@@ -10,6 +11,7 @@ import (
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/kernel"
 	"github.com/guise-project/guise/kvm"
+	"github.com/guise-project/guise/probe"
 	"github.com/guise-project/guise/vm"
 )
 
@@ -77,6 +79,28 @@ func TestLive(t *testing.T) {
 		if !setup.Has(guise.FeatureAArch32) && (!setup.Has(guise.FeatureEL2) || setup.VGIC == 3) {
 			testProven(t, host, setup)
 		}
+		if setup.State() == probe.AArch32 {
+			testAArch32(t, host, setup)
+		}
+	}
+}
+
+// testAArch32 has a guest in AArch32 look at a VM as it is. It sees what userspace
+// reads of all but the caches (docs/findings.md).
+func testAArch32(t *testing.T, host vm.Host, setup *guise.CapturedSetup) {
+	t.Helper()
+	proof, err := vm.Prove(t.Context(), host, nil, vm.ProveOptions{Setup: setup.Setup, VCPUs: 2})
+	if err != nil {
+		t.Fatalf("%s: %v", setup.Key(), err)
+	}
+	for i := range proof.Findings {
+		f := &proof.Findings[i]
+		if f.Verdict != guise.Yes && f.Register != "CLIDR_EL1" && !strings.HasPrefix(f.Register, "CCSIDR_EL1[") {
+			t.Errorf("%s: %s: want %s, there %v", setup.Key(), f.Name(), f.Wanted, f.Hosts)
+		}
+	}
+	if record := proof.Trace.Find(probe.MRC, "ID_ISAR5"); record == nil || record.Outcome != probe.Completed {
+		t.Errorf("%s: ID_ISAR5: %+v", setup.Key(), record)
 	}
 }
 

@@ -336,8 +336,8 @@ func (c *capturer) seen(choice []int, hardware bool) (_ *arm64.View, err error) 
 	return view, nil
 }
 
-// canLook reports whether a guest of the setup can run probe programs: not one
-// in AArch32, and not one at EL2 without a vGICv3, which KVM 7.2 makes and then
+// canLook reports whether a guest of the setup can read what a capture has: not
+// one in AArch32, which reads halves of some registers, and not one at EL2 without a vGICv3, which KVM 7.2 makes and then
 // never lets run.
 func (c *capturer) canLook() bool {
 	return !c.setup.Has(guise.FeatureAArch32) && (!c.setup.Has(guise.FeatureEL2) || c.setup.VGIC == 3)

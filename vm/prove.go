@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -145,14 +146,17 @@ func errnoName(errno syscall.Errno) string {
 	return errno.Error()
 }
 
-// everything is all there is to look at.
-var everything = sync.OnceValue(func() *probe.Program {
-	return probe.Join("proof", probe.FeatureSpace(), probe.Hardware(), probe.ServiceCalls(), probe.Writes(), probe.Instructions())
+// everything is all there is to look at, by the state of the guest.
+var everything = sync.OnceValue(func() [2]*probe.Program {
+	return [...]*probe.Program{
+		probe.AArch64: probe.Join("proof", probe.FeatureSpace(), probe.Hardware(), probe.ServiceCalls(), probe.Writes(), probe.Instructions()),
+		probe.AArch32: probe.Join("aarch32-proof", probe.FeatureSpace32(), probe.Hardware32(), probe.ServiceCalls32(), probe.Writes32()),
+	}
 })
 
 // look has every vCPU look and compares.
 func (p *prover) look(machine VM) error {
-	program := everything()
+	program := everything()[p.proof.Setup.State()]
 	for vcpu := range p.vcpus {
 		trace, err := p.run(machine, vcpu, program)
 		if err != nil {
@@ -251,17 +255,17 @@ func saw(record *probe.Record) string {
 func (c *comparison) registers() {
 	for i := range c.trace.Records {
 		record := &c.trace.Records[i]
-		place, known := arm64.Place(record.Name)
-		if record.Kind != probe.MRS || !known {
+		place, bits, known := registerOf(record)
+		if !known {
 			continue
 		}
 		if c.expected.Present.Has(place) {
-			c.register(place, record)
+			c.register(place, bits, record)
 		}
 		// A contract says what a guest sees; whether userspace reads the same
 		// is worth knowing, and no fault where the contract holds.
-		if c.contract != nil && c.userspace.Present.Has(place) && !agrees(place, record, c.userspace.Values[place]) {
-			c.add(guise.Finding{Verdict: guise.Yes, Kind: guise.KindUserspace, Register: record.Name,
+		if c.contract != nil && c.userspace.Present.Has(place) && !agrees(place, bits, record, c.userspace.Values[place]) {
+			c.add(guise.Finding{Verdict: guise.Yes, Kind: guise.KindUserspace, Register: arm64.Registers[place].Name,
 				Wanted: fmt.Sprintf("%#x", c.userspace.Values[place]), Hosts: c.hostValue(saw(record)),
 				Means: "KVM_GET_ONE_REG tells the VMM other than the guest sees", Rests: c.looked()})
 		}
@@ -270,19 +274,37 @@ func (c *comparison) registers() {
 
 // agrees reports whether a record shows the register's value. KVM holds 32 bits
 // of CCSIDR_EL1, of which a guest on a CPU with FEAT_CCIDX reads 64 (Linux 6.1;
-// later kernels hide the feature).
-func agrees(place int, record *probe.Record, value uint64) bool {
-	mask := ^uint64(0) >> (64 - arm64.Registers[place].Bits)
+// later kernels hide the feature); a guest in AArch32 reads 32 of any.
+func agrees(place, bits int, record *probe.Record, value uint64) bool {
+	mask := ^uint64(0) >> (64 - min(bits, int(arm64.Registers[place].Bits)))
 	return record.Outcome == probe.Completed && (record.Values[0]^value)&mask == 0
 }
 
 // looked says what a finding rests on.
 func (c *comparison) looked() string { return fmt.Sprintf("vCPU %d of the guest read it", c.vcpu) }
 
+// registerOf returns the register of the table that a record is a read of, and
+// how many of its bits, from the lowest, the guest reads.
+func registerOf(record *probe.Record) (place, bits int, ok bool) {
+	switch record.Kind {
+	case probe.MRS:
+		place, ok = arm64.Place(record.Name)
+		return place, 64, ok
+	case probe.MRC:
+		if level, cache := strings.CutPrefix(record.Name, "CCSIDR["); cache {
+			place, ok = arm64.Place("CCSIDR_EL1[" + level)
+		} else if register, err := arm64.CoprocessorNamed(record.Name); err == nil {
+			place, ok = register.Place()
+		}
+		return place, 32, ok
+	}
+	return 0, 0, false
+}
+
 // register compares one register with what it should be, field by field.
-func (c *comparison) register(place int, record *probe.Record) {
+func (c *comparison) register(place, bits int, record *probe.Record) {
 	wanted := c.expected.Values[place]
-	if agrees(place, record, wanted) {
+	if agrees(place, bits, record, wanted) {
 		return
 	}
 	kind := guise.KindShown
@@ -292,7 +314,7 @@ func (c *comparison) register(place int, record *probe.Record) {
 	case arm64.Registers[place].Scope == isa.Hardware:
 		kind = guise.KindHardware
 	}
-	f := guise.Finding{Verdict: guise.No, Kind: kind, Register: record.Name, Rests: c.looked()}
+	f := guise.Finding{Verdict: guise.No, Kind: kind, Register: arm64.Registers[place].Name, Rests: c.looked()}
 	if kind == guise.KindHardware {
 		f.Who = "nobody"
 	}
@@ -301,7 +323,7 @@ func (c *comparison) register(place int, record *probe.Record) {
 		c.add(f)
 		return
 	}
-	for _, part := range parts(place, wanted, record.Values[0]) {
+	for _, part := range parts(place, wanted, record.Values[0]|wanted>>bits<<bits) {
 		f.Field, f.Wanted, f.Hosts = part.Field, fmt.Sprintf("%#x", part.Wanted), c.hostValue(fmt.Sprintf("%#x", part.There))
 		c.add(f)
 	}
@@ -331,7 +353,8 @@ func (c *comparison) absent() {
 func (c *comparison) writes() {
 	for i := range c.program.Ops {
 		op, record := &c.program.Ops[i], &c.trace.Records[i]
-		if op.Kind == probe.MSR && op.Register.InFeatureSpace() && op.Register.Op1 != 2 && record.Outcome == probe.Completed {
+		readOnly := op.Kind == probe.MSR && op.Register.InFeatureSpace() || op.Kind == probe.MCR && op.Coprocessor.Opc1 != 2
+		if readOnly && record.Outcome == probe.Completed {
 			c.add(guise.Finding{Verdict: guise.No, Kind: guise.KindShown, Register: record.Name, Wanted: "read-only",
 				Hosts: c.hostValue("a write completed"), Rests: c.looked()})
 		}

@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/guise-project/guise"
@@ -64,6 +65,44 @@ func TestProveALyingHost(t *testing.T) {
 	}
 	if proof.Verdict() != guise.Yes || proof.Contract != contract.Digest() {
 		t.Errorf("a contract that holds: %v", findings(proof, guise.No))
+	}
+}
+
+// TestProveAArch32: a guest in AArch32 looks with instructions of its own, and is
+// held to the halves it reads.
+func TestProveAArch32(t *testing.T) {
+	isar5, clidr := arm64.Encoding{Op0: 3, CRm: 2, Op2: 5}.ID(), arm64.Encoding{Op0: 3, Op1: 1, Op2: 1}.ID()
+	host := fake()
+	host.Features = append(host.Features, guise.FeatureAArch32)
+	host.Limits[isar5], host.Limits[clidr] = 0x0001_1121, 0x1_0a20_0023
+	look := vm.ProveOptions{Setup: guise.Setup{Features: []guise.Feature{guise.FeatureAArch32}}}
+	proof, err := vm.Prove(t.Context(), host, nil, look)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if proof.Verdict() != guise.Yes || proof.Trace.Find(probe.MRC, "ID_ISAR5") == nil || proof.Trace.Find(probe.MRS, "ID_ISAR5_EL1") != nil {
+		t.Errorf("verdict %v: %v", proof.Verdict(), findings(proof, guise.No))
+	}
+	host.Shows = func(id arm64.ID, value uint64) uint64 {
+		switch id {
+		case isar5:
+			return value &^ 0xf0 // AES
+		case clidr:
+			return 0
+		}
+		return value
+	}
+	if proof, err = vm.Prove(t.Context(), host, nil, look); err != nil {
+		t.Fatal(err)
+	}
+	no := findings(proof, guise.No)
+	if no["ID_ISAR5_EL1.AES"] != guise.KindUserspace || len(no) < 2 {
+		t.Errorf("as is: %v", no)
+	}
+	for name := range no {
+		if name != "ID_ISAR5_EL1.AES" && !strings.HasPrefix(name, "CLIDR_EL1") {
+			t.Errorf("as is: %s is %v", name, no[name])
+		}
 	}
 }
 

@@ -126,7 +126,8 @@ func (m *fakeVM) start() {
 	m.ran = true
 }
 
-// Run evaluates MRS and MSR; it denies every call and executes nothing.
+// Run evaluates MRS and MSR, and MRC of what is half of an AArch64 register; it
+// denies every call and executes nothing.
 func (m *fakeVM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.Trace, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -142,14 +143,19 @@ func (m *fakeVM) Run(ctx context.Context, vcpu int, program *probe.Program) (*pr
 		case probe.Execute:
 			continue
 		}
-		value, err := m.Get(vcpu, op.Register.ID())
-		if op.Kind != probe.MRS || err != nil {
+		id, bits := op.Register.ID(), ^uint64(0)
+		if place, half := op.Coprocessor.Place(); half && op.Kind == probe.MRC {
+			id, bits = arm64.ID(arm64.Registers[place].ID), 0xffff_ffff
+		}
+		value, err := m.Get(vcpu, id)
+		if op.Kind != probe.MRS && op.Kind != probe.MRC || err != nil {
 			record.Outcome, record.Syndrome = probe.Exception, undefined
 			continue
 		}
 		if m.host.Shows != nil {
-			value = m.host.Shows(op.Register.ID(), value)
+			value = m.host.Shows(id, value)
 		}
+		value &= bits
 		record.Outcome, record.Count, record.Values[0] = probe.Completed, 1, value
 	}
 	return trace, nil
