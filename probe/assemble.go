@@ -66,6 +66,9 @@ func store(rt, rn uint32, offset uint64) uint32 {
 	return 0xf9000000 | uint32(offset/8)<<10 | rn<<5 | rt
 }
 
+// loadFrom is LDR Xt, [Xn].
+func loadFrom(rt, rn uint32) uint32 { return 0xf9400000 | rn<<5 | rt }
+
 // orr is ORR Xd, Xn, Xm.
 func orr(rd, rn, rm uint32) uint32 { return 0xaa000000 | rm<<16 | rn<<5 | rd }
 

@@ -50,6 +50,9 @@ func (c *code) set32(r arm64.Coprocessor, value uint64) {
 	c.add(mcr(r, 1))
 }
 
+// loadFrom32 is LDR Rt, [Rn].
+func loadFrom32(rt, rn uint32) uint32 { return 0xe5900000 | rn<<16 | rt<<12 }
+
 // store32 is STR Rt, [Rn, #offset]; offset is at most 4095.
 func store32(rt, rn uint32, offset uint64) uint32 {
 	return 0xe5800000 | rn<<16 | rt<<12 | uint32(offset)

@@ -42,6 +42,7 @@ var assembled32 = []struct {
 	{mcr(reg32TLBIALL, 0), "mcr p15, #0, r0, c8, c7, #0"},
 	{mcr(reg32CSSELR, 0), "mcr p15, #2, r0, c0, c0, #0"},
 	{mcrrTTBR0(0, 1), "mcrr p15, #0, r0, r1, c2"},
+	{loadFrom32(2, 0), "ldr r2, [r0]"},
 	{movw(1, 0xfedc_ba98), "movw r1, #0xba98"},
 	{movt(12, 0xfedc_ba98), "movt r12, #0xfedc"},
 	{store32(3, 10, 40), "str r3, [r10, #40]"},

@@ -40,6 +40,7 @@ var assembled = []struct {
 	{mrs(3, regMMFR1), "mrs x3, ID_AA64MMFR1_EL1"},
 	{mrs(7, arm64.Encoding{Op0: 2, Op1: 7, CRn: 15, CRm: 15, Op2: 7}), "mrs x7, S2_7_C15_C15_7"},
 	{msr(regELR, 27), "msr ELR_EL1, x27"},
+	{loadFrom(2, 1), "ldr x2, [x1]"},
 	{msr(regSPSR, 24), "msr SPSR_EL1, x24"},
 	{msr(regVBAR, 1), "msr VBAR_EL1, x1"},
 	{msr(regMAIR, 1), "msr MAIR_EL1, x1"},

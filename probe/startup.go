@@ -194,6 +194,11 @@ func (a a64) startup(c *code, m *Image) {
 	c.set(regMAIR, mair)
 	c.set(regTCR, tcr)
 	c.set(regTTBR0, m.Base+tableOffset)
+	// The table is touched before it is walked: with Linux 6.18 on cores with
+	// erratum 834220 (Cortex-A57) a walk never gets past a table that stage 2
+	// does not map yet (docs/findings.md).
+	c.load(1, m.Base+tableOffset)
+	c.add(loadFrom(2, 1))
 	c.set(regCPACR, cpacr)
 	c.add(wordDSBSY, wordISB, wordTLBIVMALL, wordDSBSY, wordISB)
 	c.set(regSCTLR, sctlr)

@@ -65,7 +65,7 @@ func (a a32) startup(c *code, m *Image) {
 	c.set32(reg32TTBCR, ttbcr)
 	c.load32(0, m.Base+tableOffset)
 	c.load32(1, 0)
-	c.add(mcrrTTBR0(0, 1))
+	c.add(mcrrTTBR0(0, 1), loadFrom32(2, 0)) // touched as by images in AArch64
 	c.set32(reg32CPACR, cpacr32)
 	c.add(word32DSBSY, word32ISB, mcr(reg32TLBIALL, 0), word32DSBSY, word32ISB)
 	c.set32(reg32SCTLR, sctlr32)
