@@ -32,11 +32,16 @@ func TestLiveTraps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	program := probe.Join("all", probe.FeatureSpace(), probe.Hardware(), probe.ServiceCalls(), probe.Writes(), probe.Instructions())
+	programs := [...]*probe.Program{
+		probe.AArch64: probe.Join("all", probe.FeatureSpace(), probe.Hardware(), probe.ServiceCalls(), probe.Writes(), probe.Instructions()),
+		probe.AArch32: probe.Join("all", probe.FeatureSpace32(), probe.Hardware32(), probe.ServiceCalls32(), probe.Writes32()),
+	}
 	for _, setup := range []guise.Setup{
 		{}, {VGIC: 3}, {VGIC: 3, Features: []guise.Feature{guise.FeaturePMU, guise.FeaturePAuth}},
 		{VGIC: 3, Features: []guise.Feature{guise.FeatureSVE}}, {VGIC: 3, Features: []guise.Feature{guise.FeatureEL2}}, {Protected: true},
+		{Features: []guise.Feature{guise.FeatureAArch32}}, {VGIC: 3, Features: []guise.Feature{guise.FeatureAArch32, guise.FeaturePMU}},
 	} {
+		program := programs[setup.State()]
 		t.Run(setup.Key(), func(t *testing.T) {
 			trace, seen := observe(t, host, setup, program)
 			if trace == nil {
@@ -65,7 +70,7 @@ func TestLiveTraps(t *testing.T) {
 	defer machine.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := machine.(vm.TrapObserver).RunObserved(ctx, 0, program); !errors.Is(err, context.Canceled) {
+	if _, _, err := machine.(vm.TrapObserver).RunObserved(ctx, 0, programs[probe.AArch64]); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled run gave %v", err)
 	}
 	left, err := os.ReadDir("/sys/kernel/tracing/instances")

@@ -28,7 +28,12 @@ func (r *result) narrow() {
 type coprocessorRow struct {
 	registers []arm64.Coprocessor
 	read      func(m *VM, c *vcpu) (uint64, Answer)
+	// traps says whether a read comes to KVM, and by what control; nil where that
+	// is not known.
+	traps func(m *VM) bool
 }
+
+func never(*VM) bool { return false }
 
 func coprocessor(names ...string) []arm64.Coprocessor {
 	registers := make([]arm64.Coprocessor, len(names))
@@ -58,7 +63,7 @@ func alike(crn, crm, op2, op1 uint8) func(*VM, *vcpu) (uint64, Answer) {
 // its own for AArch32 (Linux 7.2, arch/arm64/kvm/sys_regs.c, cp14_regs and
 // cp15_regs); what is trapped and not in them is UNDEFINED.
 var coprocessorRows = []coprocessorRow{
-	{coprocessor("MIDR"), valueAt(arm64.MIDREL1)},
+	{coprocessor("MIDR"), valueAt(arm64.MIDREL1), never},
 	{coprocessor("P15_0_C0_C0_4", "P15_0_C0_C0_7"), func(m *VM, _ *vcpu) (uint64, Answer) {
 		// Aliases of MIDR, of which QEMU's have the CPU's own value where the VM
 		// was given another.
@@ -66,53 +71,57 @@ var coprocessorRows = []coprocessorRow{
 			return 0, NotModelled
 		}
 		return m.values[arm64.MIDREL1], Value
+	}, never},
+	{coprocessor("CTR"), (*VM).readCTR32, func(m *VM) bool { // TID2
+		return !m.host.profile.Does(kernel.TrapsCaches) || m.trapsCTR()
 	}},
-	{coprocessor("CTR"), (*VM).readCTR32},
-	{coprocessor("TCMTR", "TLBTR"), (*VM).readTCMTR},
-	{coprocessor("MPIDR"), func(_ *VM, c *vcpu) (uint64, Answer) { return c.mpidr, Value }},
-	{coprocessor("REVIDR"), valueAt(arm64.REVIDREL1)},
-	{coprocessor("AIDR"), valueAt(arm64.AIDREL1)},
-	{coprocessor("CCSIDR"), (*VM).readCCSIDR32},
-	{coprocessor("CLIDR"), (*VM).readCLIDR32},
+	{coprocessor("TCMTR", "TLBTR"), (*VM).readTCMTR, does(kernel.TrapsIdentity)}, // TID1
+	{coprocessor("MPIDR"), func(_ *VM, c *vcpu) (uint64, Answer) { return c.mpidr, Value }, never},
+	{coprocessor("REVIDR"), valueAt(arm64.REVIDREL1), does(kernel.TrapsIdentity)},
+	{coprocessor("AIDR"), valueAt(arm64.AIDREL1), does(kernel.TrapsIdentity)},
+	{coprocessor("CCSIDR"), (*VM).readCCSIDR32, always}, // TID2 or TID4
+	{coprocessor("CLIDR"), (*VM).readCLIDR32, always},
 	{coprocessor("CCSIDR2"), func(m *VM, _ *vcpu) (uint64, Answer) {
 		if m.host.machine.CPUs[0].field(arm64.IDAA64MMFR2EL1, "CCIDX") == 0 {
 			return 0, Undefined
 		}
 		return 0, NotModelled
-	}},
-	{coprocessor("P15_1_C0_C0_3", "P15_1_C0_C0_4", "P15_1_C0_C0_5", "P15_1_C0_C0_6"), undefined32},
+	}, cpuHas(arm64.IDAA64MMFR2EL1, "CCIDX")},
+	{coprocessor("P15_1_C0_C0_3", "P15_1_C0_C0_4", "P15_1_C0_C0_5", "P15_1_C0_C0_6"), undefined32, never},
 	{coprocessor("CSSELR"), func(m *VM, c *vcpu) (uint64, Answer) {
 		if !m.host.profile.Does(kernel.TrapsCaches) {
 			return 0, NotModelled // what the CPU keeps of it
 		}
 		return c.csselr, Value
-	}},
-	{coprocessor("ERRIDR", "AMCFGR", "AMCGCR"), undefined32},
-	{coprocessor("PMCR", "PMCEID0", "PMCEID1"), func(m *VM, _ *vcpu) (uint64, Answer) { return withoutPMU32(m, Value) }},
-	{coprocessor("PMMIR"), func(m *VM, _ *vcpu) (uint64, Answer) { return withoutPMU32(m, Undefined) }},
-	{coprocessor("ICC_CTLR"), alike(12, 12, 4, 0)},
-	{coprocessor("ICC_SRE"), alike(12, 12, 5, 0)},
-	{coprocessor("CNTFRQ"), alike(14, 0, 0, 3)},
-	{coprocessor("DBGDIDR"), (*VM).readDBGDIDR},
-	{coprocessor("DBGDRAR", "DBGDSAR"), constant32(0)},
-	{coprocessor("DBGOSLSR"), constant32(8)}, // unlocked, OS lock there
-	{coprocessor("JIDR"), constant32(0)},     // of the CPU: RAZ in Armv8
+	}, always},
+	{coprocessor("ERRIDR"), undefined32, cpuHas(arm64.IDAA64PFR0EL1, "RAS")}, // TERR
+	{coprocessor("AMCFGR", "AMCGCR"), undefined32, nil},
+	{coprocessor("PMCR", "PMCEID0", "PMCEID1"), func(m *VM, _ *vcpu) (uint64, Answer) { return withoutPMU32(m, Value) }, cpuHasPMU(1)},
+	{coprocessor("PMMIR"), func(m *VM, _ *vcpu) (uint64, Answer) { return withoutPMU32(m, Undefined) }, cpuHasPMU(5)},
+	{coprocessor("ICC_CTLR"), alike(12, 12, 4, 0), nil}, // which may be answered at EL2
+	{coprocessor("ICC_SRE"), alike(12, 12, 5, 0), nil},
+	{coprocessor("CNTFRQ"), alike(14, 0, 0, 3), never},
+	{coprocessor("DBGDIDR"), (*VM).readDBGDIDR, always}, // TDA, TDOSA
+	{coprocessor("DBGDRAR", "DBGDSAR"), constant32(0), always},
+	{coprocessor("DBGOSLSR"), constant32(8), always}, // unlocked, OS lock there
+	{coprocessor("JIDR"), constant32(0), never},      // RAZ in Armv8
+	{coprocessor("FPSID"), func(*VM, *vcpu) (uint64, Answer) { return 0, NotModelled }, never},
 }
 
-var coprocessorReads = sync.OnceValue(func() map[arm64.Coprocessor]func(*VM, *vcpu) (uint64, Answer) {
-	reads := map[arm64.Coprocessor]func(*VM, *vcpu) (uint64, Answer){}
-	for _, row := range coprocessorRows {
-		for _, register := range row.registers {
-			reads[register] = row.read
+var rowsByCoprocessor = sync.OnceValue(func() map[arm64.Coprocessor]*coprocessorRow {
+	rows := map[arm64.Coprocessor]*coprocessorRow{}
+	for i := range coprocessorRows {
+		for _, register := range coprocessorRows[i].registers {
+			rows[register] = &coprocessorRows[i]
 		}
 	}
-	return reads
+	return rows
 })
 
 // ReadCoprocessor is what a guest in AArch32 gets from MRC.
 func (m *VM) ReadCoprocessor(vcpu int, r arm64.Coprocessor) (value uint64, answer Answer) {
-	if read := coprocessorReads()[r]; read != nil {
-		value, answer = read(m, &m.vcpus[vcpu])
+	if row := rowsByCoprocessor()[r]; row != nil {
+		value, answer = row.read(m, &m.vcpus[vcpu])
 	} else {
 		value, answer = m.readFeature32(r)
 	}
@@ -125,7 +134,7 @@ func (m *VM) ReadCoprocessor(vcpu int, r arm64.Coprocessor) (value uint64, answe
 // arch/arm64/kvm/sys_regs.c, kvm_emulate_cp15_id_reg).
 func (m *VM) readFeature32(r arm64.Coprocessor) (uint64, Answer) {
 	place, named := r.Place()
-	identifies := r.Number == 15 && r.Opc1 == 0 && r.CRn == 0 && r.CRm != 0 && r.CRm <= 7
+	identifies := identifies(r)
 	trapped := m.host.profile.Does(kernel.TrapsFeatures32)
 	switch {
 	case !identifies && !(r.Number == 10 && named):
@@ -140,6 +149,12 @@ func (m *VM) readFeature32(r arm64.Coprocessor) (uint64, Answer) {
 		place, _ = arm64.PlaceOf(encoding(0, 0, r.CRm, r.Opc2).ID())
 	}
 	return m.values[place], Value
+}
+
+// identifies reports whether the register is one of p15's ID registers, allocated
+// or not.
+func identifies(r arm64.Coprocessor) bool {
+	return r.Number == 15 && r.Opc1 == 0 && r.CRn == 0 && r.CRm != 0 && r.CRm <= 7
 }
 
 // readCTR32: HCR_EL2.TID2 is set for guests in AArch32 on every version, and KVM
@@ -234,4 +249,20 @@ func (m *VM) runCoprocessor(vcpu int, op *probe.Op, record *probe.Record) error 
 	}
 	m.record(record, op, answer, probe.SystemAccess{})
 	return nil
+}
+
+// witnessCoprocessor says who answers MRC and MCR.
+func (m *VM) witnessCoprocessor(op *probe.Op) Witness {
+	r := op.Coprocessor
+	row := rowsByCoprocessor()[r]
+	_, named := r.Place()
+	switch {
+	case op.Kind == probe.MCR && r.Number == 15 && r.CRn == 0 && r.Opc1 <= 1:
+		return StaysWithCPU // UNDEFINED, before any control
+	case row != nil && row.traps != nil:
+		return witness(row.traps(m))
+	case row == nil && (identifies(r) || r.Number == 10 && named):
+		return witness(m.host.profile.Does(kernel.TrapsFeatures32)) // HCR_EL2.TID3
+	}
+	return NotWitnessed
 }

@@ -169,6 +169,8 @@ func (m *VM) Witness(op *probe.Op) Witness {
 		case op.Register.InFeatureSpace():
 			return StaysWithCPU // UNDEFINED, before any control
 		}
+	case probe.MRC, probe.MCR:
+		return m.witnessCoprocessor(op)
 	case probe.HVC, probe.SMC:
 		return ComesToKVM
 	case probe.Execute:
