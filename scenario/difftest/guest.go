@@ -1,10 +1,13 @@
 package difftest
 
 import (
+	"slices"
+
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/probe"
 	"github.com/guise-project/guise/scenario"
+	"github.com/guise-project/guise/vm"
 )
 
 // guest has guests look: at VMs as they were made, and at VMs in which every
@@ -12,8 +15,10 @@ import (
 func (d *differ) guest(setups []guise.Setup) error {
 	for _, setup := range setups {
 		if setup.Has(guise.FeatureEL2) {
-			if err := d.guestEL2(setup); err != nil {
-				return err
+			for _, s := range []guise.Setup{setup, fullest(setup, setups)} {
+				if err := d.guestEL2(s); err != nil {
+					return err
+				}
 			}
 			continue
 		}
@@ -26,7 +31,7 @@ func (d *differ) guest(setups []guise.Setup) error {
 				return err
 			}
 		}
-		lowest, err := d.lowest(setup)
+		lowest, err := d.lowest(d.kernel, setup)
 		if err != nil {
 			return err
 		}
@@ -39,6 +44,20 @@ func (d *differ) guest(setups []guise.Setup) error {
 	return nil
 }
 
+// fullest is a setup with the features of the others beside its own, but for
+// 32-bit EL1.
+func fullest(setup guise.Setup, others []guise.Setup) guise.Setup {
+	full := setup
+	full.Features = nil
+	for _, feature := range guise.Features {
+		has := func(s guise.Setup) bool { return s.Has(feature) }
+		if feature != guise.FeatureAArch32 && (setup.Has(feature) || slices.ContainsFunc(others, has)) {
+			full.Features = append(full.Features, feature)
+		}
+	}
+	return full
+}
+
 // guestEL2 has a guest at EL2 look in two VMs and no more, each of which a kernel
 // may take seconds to tear down: one as it was made, and one lowered and with
 // calls denied. Both have the vGICv3 without which no vCPU with EL2 runs.
@@ -49,7 +68,7 @@ func (d *differ) guestEL2(setup guise.Setup) error {
 	if err := d.guestAfter(setup, nil, program); err != nil {
 		return err
 	}
-	before, err := d.lowest(setup)
+	before, err := d.lowest(d.model, setup) // which saves a VM of the kernel's
 	if err != nil {
 		return err
 	}
@@ -57,9 +76,9 @@ func (d *differ) guestEL2(setup guise.Setup) error {
 }
 
 // lowest finds writes that lower every field of the feature registers to the
-// least that the kernel takes and shows.
-func (d *differ) lowest(setup guise.Setup) ([]scenario.Step, error) {
-	machine, err := d.kernel.NewVM(d.ctx, setup, 1)
+// least that a host takes.
+func (d *differ) lowest(host vm.Host, setup guise.Setup) ([]scenario.Step, error) {
+	machine, err := host.NewVM(d.ctx, setup, 1)
 	if err != nil {
 		return nil, nil // compared elsewhere
 	}
