@@ -48,6 +48,7 @@ func TestModelAgainstKernels(t *testing.T) {
 	hosts = append(hosts,
 		lab.Host{Kernel: "7.2", CPU: "max", Options: []string{"mte=on"}},
 		lab.Host{Kernel: "7.2", CPU: "max", Append: []string{"kvm-arm.mode=nested"}},
+		lab.Host{Kernel: "6.18", CPU: "neoverse-n2", Append: []string{"kvm-arm.mode=nested"}}, // FEAT_NV2, no FEAT_FGT
 		lab.Host{Kernel: "7.2", CPU: "neoverse-v1", Append: []string{"arm64.nosve"}},
 		lab.Host{Kernel: "6.12", CPU: "a64fx", Append: []string{"id_aa64pfr0.sve=0"}},
 		lab.Host{Kernel: "7.2", CPU: "neoverse-v1", Append: []string{"kvm-arm.mode=protected"}},
