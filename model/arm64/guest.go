@@ -24,6 +24,9 @@ const (
 	// Trapped: the guest takes an exception of EC 0x18, with a syndrome that
 	// describes the access (FEAT_IDST).
 	Trapped
+	// Raised: the guest takes the exception that the row of the instruction is
+	// about.
+	Raised
 	// Stuck: KVM answers, and leaves the guest at the instruction, for ever.
 	Stuck
 )
@@ -211,7 +214,11 @@ func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.
 			if m.host.raw != nil {
 				continue // what such kernels trap besides is not known
 			}
-			m.record(record, op, m.execute(op), probe.SystemAccess{})
+			var access probe.SystemAccess
+			if accesses := op.Accesses(); len(accesses) > 0 {
+				access = accesses[0]
+			}
+			m.record(record, op, m.execute(op), access)
 		case probe.HVC, probe.SMC:
 			if !m.host.profile.Does(kernel.AnswersSMCCC) {
 				continue
@@ -258,5 +265,7 @@ func (m *VM) record(r *probe.Record, op *probe.Op, answer Answer, access probe.S
 		}
 	case Trapped:
 		r.Outcome, r.Syndrome = probe.Exception, probe.EncodeSystemAccess(access)
+	case Raised:
+		r.Outcome, r.Syndrome = probe.Exception, raised(op.Name)
 	}
 }

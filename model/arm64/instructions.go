@@ -11,17 +11,23 @@ import (
 // advisory are features that no control of EL2 keeps from a guest, or that KVM
 // leaves alone: an instruction runs if the CPU has it, whatever the VM's ID
 // registers say. Each was seen to run on hosts of the lab, hidden and not.
-var advisory = words(`AES AFP ASID16 AdvSIMD BF16 CRC32 DGH DIT DotProd DPB E0PD EBF16 ECV ExS FCMA FHM FP FP16
-	FRINTTS FlagM FlagM2 HAFDBS HBC HPDS HPDS2 I8MM IESB JSCVT LRCPC LRCPC2 LSE MTE MixedEndEL0 NMI PAN PAN3
-	PMULL RDM RNG RPRES SB SHA1 SHA256 SHA3 SHA512 SM3 SM4 SSBS SSBS2 TTCNP UAO WFxT XS AA64 AA64EL1 EL1`)
+var advisory = words(`AES ASID16 AdvSIMD BF16 CRC32 DGH DIT DotProd DPB ECV FCMA FHM FP FP16
+	FRINTTS FlagM FlagM2 HBC I8MM JSCVT LRCPC LRCPC2 LSE MTE MixedEndEL0 LSE2 NMI PAN
+	PMULL RDM RNG SB SHA1 SHA256 SHA3 SHA512 SM3 SM4 SSBS2 UAO WFxT XS`)
+
+// settable are rows that set a bit of a register that every guest at EL1 has
+// (SCTLR_EL1, TCR_EL1, TTBR0_EL1, FPCR), or need nothing but the base
+// architecture: they run to their end with the feature and without.
+var settable = words(`AA64 AA64EL1 AFP CMOW E0PD EBF16 EL1 ExS HAFDBS HPDS HPDS2 IESB PAN3 RPRES SSBS
+	TIDCP1 TTCNP TWED`)
 
 // Features of which KVM gives a guest nothing, those that come with the vCPU
 // feature of SVE, of pointer authentication and of the PMU.
 var (
 	withheld = words(`SME SME2 SME2p1 SME_FA64 SME_F64F64 SME_I16I64 SME_F16F16 SME_B16B16 SME_LUTv2 AMUv1 AMUv1p1 SPE SPEv1p1 TRBE BRBE
-		TRF MPAM MPAMv0p1 MPAMv1p1`)
+		TRF MPAM MPAMv0p1 MPAMv1p1 CSV2_2 ETE ETMv4 SME2p2 SPE_FDS SPE_FnE TRBE_MPAM`)
 	withSVE   = words("SVE SVE2 SVE_AES SVE_BitPerm SVE_PMULL128 SVE_SHA3 SVE_SM4 F32MM F64MM")
-	withPAuth = words("PAuth")
+	withPAuth = words("PAuth FPAC FPACCOMBINE")
 	withPMU   = words("PMUv3 PMUv3p5 PMUv3p7")
 )
 
@@ -120,35 +126,18 @@ func (m *VM) hiddenPAuth() Answer {
 }
 
 // execute says what comes of the instruction that shows a feature: Value where
-// it completes, Undefined, or NotModelled.
+// it completes, Undefined, Raised with the syndrome of raised, or NotModelled.
 func (m *VM) execute(op *probe.Op) Answer {
 	row, feature := probe.InstructionFor(op.Name), arm64.FeatureNamed(op.Name)
-	if row != nil && feature != nil && row.Sign == probe.OnlyAtEL2 {
-		return m.executeEL2(feature)
-	}
-	if row == nil || feature == nil || feature.Present == nil || op.Name == "FEAT_CCIDX" || op.Name == "FEAT_IDST" {
-		return NotModelled // those two are reads of the feature ID space
-	}
-	cpuHas := feature.Present.Holds(&m.host.machine.CPUs[0].Registers)
-	if !cpuHas {
-		switch {
-		case op.Name == "FEAT_SSBS2" && m.host.machine.CPUs[0].field(arm64.IDAA64PFR1EL1, "SSBS") != 0:
-			// The architecture has the instruction UNDEFINED; QEMU runs it on
-			// CPUs that say so (cortex-a55, cortex-a76).
-			return NotModelled
-		case row.Sign == probe.Undefined:
-			return Undefined // by the CPU
-		case row.Sign == probe.Nothing:
-			return Value
-		}
-		return NotModelled
-	}
-	off, gates := m.gated(op.Name)
 	switch {
-	case withheld[op.Name], off, withSVE[op.Name] && !m.hasSVE():
+	case row == nil || feature == nil:
+		return NotModelled
+	case row.Sign == probe.OnlyAtEL2:
+		return m.executeEL2(feature)
+	case row.Sign == probe.Nothing || settable[op.Name]:
+		return Value
+	case withheld[op.Name]:
 		return Undefined
-	case withPAuth[op.Name] && !m.kvm.PAuth:
-		return m.hiddenPAuth()
 	case withPMU[op.Name]:
 		if _, answer := undefinedWithoutPMU(m); answer == Undefined {
 			return Undefined
@@ -156,12 +145,80 @@ func (m *VM) execute(op *probe.Op) Answer {
 		return Value
 	case op.Name == "FEAT_PMUv3p4":
 		return m.readPMMIR()
-	case row.Sign == probe.Raises:
+	case op.Name == "FEAT_IDST":
+		return m.host.unallocated()
+	case op.Name == "FEAT_CCIDX":
+		return m.executeCCIDX()
+	case withPAuth[op.Name] && !m.host.cpuHas("FEAT_PAuth"):
+		return Undefined
+	case withPAuth[op.Name] && !m.kvm.PAuth:
+		return m.hiddenPAuth()
+	case feature.Present == nil:
 		return NotModelled
+	case !m.host.cpuHas(op.Name):
+		return m.executeLacking(row)
+	}
+	off, gates := m.gated(op.Name)
+	switch {
+	case off, withSVE[op.Name] && !m.hasSVE():
+		return Undefined
+	case row.Sign == probe.Raises:
+		return Raised
 	case gates, advisory[op.Name], withSVE[op.Name], withPAuth[op.Name]:
 		return Value
 	}
 	return NotModelled
+}
+
+// cpuHas reports whether the boot CPU's ID registers say that it has a feature.
+func (h *Host) cpuHas(feature string) bool {
+	return arm64.FeatureNamed(feature).Present.Holds(&h.machine.CPUs[0].Registers)
+}
+
+// executeLacking says what comes of an instruction on a CPU without its feature.
+func (m *VM) executeLacking(row *probe.Instruction) Answer {
+	switch {
+	case row.Feature == "FEAT_SSBS2" && m.host.machine.CPUs[0].field(arm64.IDAA64PFR1EL1, "SSBS") != 0:
+		// The architecture has the instruction UNDEFINED; QEMU runs it on
+		// CPUs that say so (cortex-a55, cortex-a76).
+		return NotModelled
+	case row.Feature == "FEAT_LSE2":
+		return Raised
+	case row.Sign == probe.Undefined, row.Sign == probe.MayComplete, row.Feature == "FEAT_LS64WB":
+		return Undefined // by the CPU
+	case row.Sign == probe.Raises && row.Feature != "FEAT_FPACCOMBINE": // whose fetch aborts
+		return Value
+	}
+	return NotModelled
+}
+
+// executeCCIDX says what comes of reading CCSIDR2_EL1, whose value no one knows
+// beforehand.
+func (m *VM) executeCCIDX() Answer {
+	_, answer := m.readOptional(regCCSIDR2)
+	if answer == NotModelled {
+		return Value
+	}
+	return answer
+}
+
+// raised is the syndrome of the exception that an instruction raises (Arm ARM,
+// ESR_EL1): a branch target exception with BTYPE 1, a failed authentication by
+// AUTIA, an alignment fault of a load.
+func raised(feature string) uint64 {
+	const (
+		longInstruction = 1 << 25
+		branchTarget    = 0x0d<<26 | longInstruction | 1
+		failedPAC       = 0x1c<<26 | longInstruction
+		alignmentFault  = 0x25<<26 | longInstruction | 0x21
+	)
+	switch feature {
+	case "FEAT_BTI":
+		return branchTarget
+	case "FEAT_LSE2":
+		return alignmentFault
+	}
+	return failedPAC
 }
 
 // readPMMIR reads PMMIR_EL1, which KVM answers with 0 whether or not the VM has

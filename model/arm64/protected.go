@@ -81,7 +81,7 @@ func callHypervisor(kind probe.Kind, args *[8]uint64) (r result, answer Answer, 
 // What it turns off (FEAT_MOPS) the CPU refuses; what it leaves to the host
 // (pointer authentication, SME) that one's KVM does.
 var trappedByHypervisor = func() map[string]bool {
-	set := words("LOR PMUv3 PMUv3p4 PMUv3p5 PMUv3p7")
+	set := words("LOR PMUv3 PMUv3p4 CSV2_2")
 	maps.Copy(set, withSVE)
 	return set
 }()
@@ -102,8 +102,11 @@ func (m *VM) refusedByHypervisor(op *probe.Op) bool {
 		return false
 	}
 	name := op.Name
-	if op.Kind != probe.Execute {
+	switch {
+	case op.Kind != probe.Execute:
 		name = trappedRegisters[op.Register]
+	case withPMU[name]:
+		name = "FEAT_PMUv3" // all of those rows begin with PMCR_EL0
 	}
 	return trappedByHypervisor[name] && arm64.FeatureNamed(name).Present.Holds(&m.host.machine.CPUs[0].Registers)
 }

@@ -124,6 +124,9 @@ func (m *VM) witnessExecute(op *probe.Op) Witness {
 	if row != nil && feature != nil && row.Sign == probe.OnlyAtEL2 && m.executeEL2(feature) != NotModelled {
 		return StaysWithCPU // UNDEFINED, or in the page of FEAT_NV2
 	}
+	if settable[op.Name] {
+		return StaysWithCPU
+	}
 	if row == nil || feature == nil || feature.Present == nil {
 		return NotWitnessed
 	}
@@ -139,6 +142,8 @@ func (m *VM) witnessExecute(op *probe.Op) Witness {
 		return StaysWithCPU
 	case withSVE[op.Name]:
 		return witness(!m.kvm.SVE)
+	case withPAuth[op.Name] && !m.host.cpuHas("FEAT_PAuth"):
+		return StaysWithCPU
 	case withPAuth[op.Name] && !m.kvm.PAuth && m.hiddenPAuth() == NotModelled:
 		return NotWitnessed
 	case withPAuth[op.Name]:
