@@ -291,7 +291,7 @@ func (p *Profile) Offers(view *arm64.View, vm VM) arm64.Offers {
 		if !offers.Present(place) || (p.aarch32.Has(place) && !aarch32) {
 			continue
 		}
-		if p.free.Has(place) || p.identity.Has(place) {
+		if p.free.Has(place) || (p.identity.Has(place) && !vm.Protected) {
 			offers.Free(place)
 		}
 		first, end := arm64.SlotsOf(place)
@@ -309,6 +309,8 @@ func (p *Profile) Offers(view *arm64.View, vm VM) arm64.Offers {
 func (p *Profile) Accepts(slot int, limit uint64, vm VM) isa.Set {
 	rule := &p.slots[slot]
 	switch {
+	case vm.Protected && HeldByHypervisor(int(arm64.Slots[slot].Register)):
+		return isa.Only(limit) // what userspace writes the guest does not see
 	case rule.followsVGIC && vm.VGIC != 0:
 		return isa.Only(limit)
 	case (rule.followsVGIC || rule.clearedNoVGIC) && vm.VGIC == 0:

@@ -46,6 +46,12 @@ var protected = []Change{
 // The caller must not change them.
 func ProtectedChanges() []Change { return protected }
 
+// HeldByHypervisor reports whether the guests of protected VMs read the hypervisor's
+// copy of a register, which userspace neither reads nor writes: the ID registers
+// S3_0_C0_C1_0 to S3_0_C0_C7_7. What a contract says of them is for a guest to
+// find; their host's copies are nobody's business.
+func HeldByHypervisor(place int) bool { return featureRegister(place) && place != arm64.CTREL0 }
+
 // Protected returns what the guest of a protected VM reads of a feature register.
 func (p *Profile) Protected(place int, hw *Hardware, vm VM) uint64 {
 	hosts := hw.Values[place] & sanitised()[place]

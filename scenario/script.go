@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/kvmabi"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/probe"
@@ -254,7 +255,7 @@ func (l *line) parseStep(words []string) error {
 			l.step.VCPU, words = n, words[1:]
 		}
 	}
-	operands := map[Verb]int{Get: 1, Set: 2, Reinit: 1, Filter: 3, Lengths: 1, Masks: 1}[l.step.Verb]
+	operands := map[Verb]int{Get: 1, Set: 2, Reinit: 1, Filter: 3, Lengths: 1, Masks: 1, Capability: 1}[l.step.Verb]
 	if l.step.Verb == Guest {
 		return l.parseGuest(words)
 	}
@@ -300,6 +301,12 @@ func (l *line) parseOperands(words []string) (err error) {
 		l.step.Action = uint8(number(words[2]))
 	case Lengths, Masks:
 		l.step.Value = number(words[0])
+	case Capability:
+		capability, ok := kvmabi.CapabilityByName(words[0])
+		if !ok {
+			return fmt.Errorf("%s: not a capability that guise knows", words[0])
+		}
+		l.step.Value = uint64(capability)
 	}
 	return err
 }

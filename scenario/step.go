@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/kvmabi"
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/probe"
 	"github.com/guise-project/guise/vm"
@@ -41,9 +42,11 @@ const (
 	Lengths
 	// Masks is KVM_ARM_GET_REG_WRITABLE_MASKS.
 	Masks
+	// Capability is KVM_CHECK_EXTENSION, of the VM.
+	Capability
 )
 
-var verbNames = [...]string{"get", "set", "list", "enter", "guest", "reinit", "vgic", "finalize", "filter", "lengths", "masks"}
+var verbNames = [...]string{"get", "set", "list", "enter", "guest", "reinit", "vgic", "finalize", "filter", "lengths", "masks", "capability"}
 
 // String gives the word that scripts use.
 func (v Verb) String() string { return verbNames[v] }
@@ -53,8 +56,8 @@ type Step struct {
 	Verb Verb
 	VCPU int
 	// ID and Value: Get and Set; Value also for Lengths (bit n-1 stands for n
-	// quadwords) and Masks (the range). Reserved is for the first of Masks'
-	// reserved words.
+	// quadwords), Masks (the range) and Capability (its number). Reserved is for
+	// the first of Masks' reserved words.
 	ID       arm64.ID
 	Value    uint64
 	Reserved uint32
@@ -73,7 +76,7 @@ type Result struct {
 	Errno syscall.Errno
 	// Missing: the backend cannot do such a step at all.
 	Missing bool
-	// Values are what Get, List and Masks gave.
+	// Values are what Get, List, Masks and Capability gave.
 	Values []uint64
 	// Trace is what the guest saw.
 	Trace *probe.Trace
@@ -168,6 +171,13 @@ func (s *Step) doOptional(machine vm.VM, r *Result) (missing bool, err error) {
 			masks, err = v.AskMasks(uint32(s.Value), [13]uint32{s.Reserved})
 			r.Values = masks[:]
 		}
+	case Capability:
+		var v vm.CapabilityChecker
+		if v, ok = machine.(vm.CapabilityChecker); ok {
+			var value int
+			value, err = v.CheckCapability(uint32(s.Value))
+			r.Values = []uint64{uint64(value)}
+		}
 	}
 	return !ok, err
 }
@@ -190,6 +200,8 @@ func (s *Step) String() string {
 			return fmt.Sprintf("masks %d reserved=%d", s.Value, s.Reserved)
 		}
 		return fmt.Sprintf("masks %d", s.Value)
+	case Capability:
+		return "capability " + kvmabi.Capability(s.Value).String()
 	case Reinit:
 		return fmt.Sprintf("reinit%s %s", on, featuresWord(s.Features))
 	case Filter:

@@ -13,6 +13,7 @@ import (
 	"github.com/guise-project/guise/internal/kvmabi"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
 	"github.com/guise-project/guise/probe"
 )
 
@@ -147,15 +148,6 @@ var stages = []func(place int) bool{
 	firmware,
 }
 
-// hypervisorHeld reports whether the hypervisor of protected VMs keeps a copy of
-// the register at place that userspace neither reads nor writes: the ID
-// registers S3_0_C0_C1_0 to S3_0_C0_C7_7. What a contract says of them is for a
-// guest to find; the host's copies are nobody's business.
-func hypervisorHeld(place int) bool {
-	e, system := arm64.ID(arm64.Registers[place].ID).Encoding()
-	return system && e.Op0 == 3 && e.Op1 == 0 && e.CRn == 0 && 1 <= e.CRm && e.CRm <= 7
-}
-
 // cacheDescription reports whether the register at place is one of the
 // CCSIDR_EL1 values.
 func cacheDescription(place int) bool {
@@ -179,7 +171,7 @@ func (a *applier) apply() error {
 			}
 		}
 		for place := range arm64.Registers {
-			if !ContractRegister(place) || !stage(place) || (a.contract.Setup.Protected && hypervisorHeld(place)) {
+			if !ContractRegister(place) || !stage(place) || (a.contract.Setup.Protected && kernel.HeldByHypervisor(place)) {
 				continue
 			}
 			copies := 1

@@ -143,7 +143,8 @@ func captured(t *testing.T, hosts []lab.Host) []*guise.Capture {
 }
 
 // TestLiveProfilesDeriveRarerSetups holds profiles against what kernels take of
-// VMs that the matrix does not make: with MTE, and with an EL2 of their own.
+// VMs that the matrix does not make: with MTE, with an EL2 of their own, and
+// protected ones.
 func TestLiveProfilesDeriveRarerSetups(t *testing.T) {
 	rarer := []struct {
 		host   lab.Host
@@ -154,6 +155,7 @@ func TestLiveProfilesDeriveRarerSetups(t *testing.T) {
 		{lab.Host{Kernel: "7.2", CPU: "max", Options: []string{"mte=on"}}, []string{"mte/vgic0", "mte+pauth+pmu+sve/vgic3"}},
 		{lab.Host{Kernel: "6.18", CPU: "max", Append: []string{"kvm-arm.mode=nested"}}, []string{"el2/vgic3", "el2+pauth+pmu+sve/vgic3"}},
 		{lab.Host{Kernel: "7.2", CPU: "max", Append: []string{"kvm-arm.mode=nested"}}, []string{"el2/vgic3"}},
+		{lab.Host{Kernel: "7.2", CPU: "neoverse-v1", Append: []string{"kvm-arm.mode=protected"}}, []string{"protected/vgic0", "pauth+pmu+protected/vgic3"}},
 	}
 	var hosts []lab.Host
 	for _, r := range rarer {

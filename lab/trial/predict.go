@@ -115,9 +115,7 @@ func (d OfferDifference) String() string {
 }
 
 // CompareOffers holds what the profile of the host's kernel derives from a
-// setup's limits against what was tried. What a protected guest sees is not
-// derived from what userspace reads, so that protected setups are left out; it
-// returns how many sets were compared.
+// setup's limits against what was tried. It returns how many sets were compared.
 func CompareOffers(capture *guise.Capture) (differences []OfferDifference, compared int, err error) {
 	version, err := kernel.ParseVersion(capture.Host.Kernel)
 	if err != nil {
@@ -129,7 +127,7 @@ func CompareOffers(capture *guise.Capture) (differences []OfferDifference, compa
 	}
 	for i := range capture.Setups {
 		s := &capture.Setups[i]
-		if s.Protected || s.Offers == nil || s.Accepts != guise.Tried {
+		if s.Offers == nil || s.Accepts != guise.Tried {
 			continue
 		}
 		derived := profile.Offers(&s.View, s.KernelVM())

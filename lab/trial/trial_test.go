@@ -240,6 +240,16 @@ func deriveWhatWasTried(t *testing.T, captures []*guise.Capture) {
 	testenv.Figure(t, "offers: %d sets compared, %d differ", total, different)
 }
 
+// TestProtectedSetupsOfTheModel: what is derived of protected VMs, whose guests
+// see little of what userspace writes, against what is tried on the model.
+func TestProtectedSetupsOfTheModel(t *testing.T) {
+	_, captures := models(t, "7.2/neoverse-v1,kvm-arm.mode=protected")
+	if captures[0].Setup("pauth+protected/vgic3") == nil {
+		t.Fatal("no protected setup is captured")
+	}
+	deriveWhatWasTried(t, captures)
+}
+
 func TestCompareOffersFindsADifference(t *testing.T) {
 	_, captures := models(t, "7.2/neoverse-n1")
 	captures[0].Host.Kernel = "6.12"

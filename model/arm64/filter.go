@@ -4,6 +4,7 @@ import (
 	"syscall"
 
 	"github.com/guise-project/guise/kernel"
+	"github.com/guise-project/guise/vm"
 )
 
 // Actions of the SMCCC filter.
@@ -29,16 +30,19 @@ var reservedCalls = filter{{0x8000_0000, 0x8000_ffff, filterHandle}, {0xc000_000
 // Filter installs an action for count function ids from base.
 func (m *VM) Filter(base, count uint32, action uint8) error {
 	if errno := m.installFilter(base, count, action); errno != 0 {
-		return refusedCall("KVM_ARM_VM_SMCCC_FILTER", "the SMCCC filter", errno)
+		return &vm.CallError{Call: "KVM_ARM_VM_SMCCC_FILTER", Subject: "the SMCCC filter", Errno: errno, Lacking: !m.filters()}
 	}
 	return nil
 }
+
+// filters reports whether the VM can have a filter at all.
+func (m *VM) filters() bool { return m.host.profile.Does(kernel.FiltersCalls) && !m.kvm.Protected }
 
 func (m *VM) installFilter(base, count uint32, action uint8) syscall.Errno {
 	profile := m.host.profile
 	last := base + count - 1
 	switch {
-	case !profile.Does(kernel.FiltersCalls), m.kvm.Protected, action >= filterActions,
+	case !m.filters(), action >= filterActions,
 		count == 0 && profile.Does(kernel.RefusesEmptyFilter),
 		last < base: // beyond the last function, or none
 		return syscall.EINVAL

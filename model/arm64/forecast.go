@@ -127,7 +127,7 @@ var featureOffers = map[guise.Feature]kernel.Behaviour{
 func made(setup *guise.Setup, profiles []*kernel.Profile) guise.Verdict {
 	var seen [2]bool
 	for _, profile := range profiles {
-		all := true
+		all := !setup.Protected || profile.Does(kernel.OffersProtected)
 		for _, feature := range setup.Features {
 			if behaviour, ok := featureOffers[feature]; ok && !profile.Does(behaviour) {
 				all = false
@@ -208,7 +208,7 @@ func (p *predictor) then(slot int, now uint64) isa.Set {
 	case class == classWorkaround:
 		return p.workaround(place, now)
 	case arm64.Slots[slot].Coded || class == classBitmap || class == classPSCI:
-		member, known := arm64.Slots[slot].Extract(p.next.Limit(place, &p.host, p.kvm))
+		member, known := arm64.Slots[slot].Extract(p.limit(p.next, place, &p.host))
 		if !known {
 			return isa.Only(now)
 		}
@@ -216,10 +216,18 @@ func (p *predictor) then(slot int, now uint64) isa.Set {
 	case class != classFeature:
 		return isa.Only(now)
 	}
-	if place == arm64.IDDFR0EL1 && p.next.Derives(slot) {
+	if place == arm64.IDDFR0EL1 && p.next.Derives(slot) && !p.kvm.Protected {
 		return p.perfMon(slot)
 	}
 	return p.possible(slot, now)
+}
+
+// limit is what a guest of the setup is shown of a register where nobody wrote.
+func (p *predictor) limit(profile *kernel.Profile, place int, host *kernel.Hardware) uint64 {
+	if p.kvm.Protected && kernel.HeldByHypervisor(place) {
+		return profile.Protected(place, host, p.kvm)
+	}
+	return profile.Limit(place, host, p.kvm)
 }
 
 // possible tries every value that the host may have, under every condition of
@@ -242,8 +250,8 @@ func (p *predictor) possible(slot int, now uint64) isa.Set {
 		for _, host.GICv3 = range gics {
 			host.Values[place] = field.Put(kept, value)
 			p.mitigations(host)
-			if field.Get(p.old.Limit(place, host, p.kvm)) == now {
-				then |= isa.Only(field.Get(p.next.Limit(place, host, p.kvm)))
+			if field.Get(p.limit(p.old, place, host)) == now {
+				then |= isa.Only(field.Get(p.limit(p.next, place, host)))
 			}
 		}
 	}
@@ -335,6 +343,10 @@ func (p *predictor) moves(f *FieldForecast) (taken, back guise.Verdict) {
 	}
 	var into, outOf [2]bool // takes, refuses
 	for _, then := range f.Then.Values() {
+		if p.kvm.Protected && kernel.HeldByHypervisor(place) {
+			into[index(then == f.Now)], outOf[index(then == f.Now)] = true, true
+			continue
+		}
 		into[index((p.next.Takes(f.Slot, then, p.kvm) | p.zeroed(p.next, f.Slot)).Has(f.Now))] = true
 		outOf[index((p.old.Takes(f.Slot, f.Now, p.kvm) | p.zeroed(p.old, f.Slot)).Has(then))] = true
 	}

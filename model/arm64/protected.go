@@ -19,7 +19,7 @@ import (
 func (h *Host) protectedView(vm kernel.VM) *[arm64.NumRegisters]uint64 {
 	view := new([arm64.NumRegisters]uint64)
 	for place := range view {
-		if classes()[place] == classFeature && place != arm64.CTREL0 {
+		if kernel.HeldByHypervisor(place) {
 			view[place] = h.profile.Protected(place, h.hardware, vm)
 		}
 	}

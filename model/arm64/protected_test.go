@@ -10,6 +10,7 @@ import (
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/internal/kvmabi"
 	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
 	"github.com/guise-project/guise/probe"
 	"github.com/guise-project/guise/vm"
 )
@@ -224,6 +225,38 @@ func TestMemoryCallsOfProtectedVMs(t *testing.T) {
 		}
 		if r := trace.Records[0]; r.Outcome != c.outcome || r.Values[0] != c.want {
 			t.Errorf("%v %#x, protected %v: %v, %#x; want %v, %#x", c.kind, c.args, c.protected, r.Outcome, r.Values[0], c.outcome, c.want)
+		}
+	}
+}
+
+// TestForecastOfProtectedVMs: their guests' view is what EL2 makes of the host,
+// not what KVM limits others to.
+func TestForecastOfProtectedVMs(t *testing.T) {
+	setup := guise.Setup{Protected: true, Features: []guise.Feature{guise.FeaturePAuth}}
+	capture, err := vm.Capture(t.Context(), openHost(t, "7.2/max,kvm-arm.mode=protected"), vm.CaptureOptions{Setups: []guise.Setup{setup}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if masks := capture.Setups[0].MaskRanges; masks != 0 {
+		t.Errorf("a protected VM has mask ranges %#x", masks)
+	}
+	for version, made := range map[string]guise.Verdict{"7.0": guise.No, "7.1": guise.Yes, "7.2": guise.Yes} {
+		to, err := kernel.ParseVersion(version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := Predict(capture, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &f.Setups[0]
+		if s.Made != made {
+			t.Errorf("%s makes protected VMs: %v", version, s.Made)
+		}
+		for i := range s.Fields {
+			if field := &s.Fields[i]; !field.Then.Has(field.Now) || !field.Known() {
+				t.Errorf("%s: %s is %#x, then %v", version, arm64.Slots[field.Slot].Name(), field.Now, field.Then)
+			}
 		}
 	}
 }

@@ -98,7 +98,7 @@ func serviceScripts(setup *guise.Setup) [][]scenario.Step {
 			{Verb: scenario.Reinit}, get(arm64.IDAA64DFR0EL1),
 		},
 	}
-	if setup.Has(guise.FeatureSVE) {
+	if setup.Has(guise.FeatureSVE) && (!setup.Protected || len(setup.Features) == 1) {
 		for lengths := range uint64(18) {
 			scripts = append(scripts, []scenario.Step{
 				{Verb: scenario.Lengths, Value: lengths}, finalize, {Verb: scenario.Lengths, Value: lengths}, {Verb: scenario.List},

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/kvmabi"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/scenario"
@@ -76,7 +77,8 @@ func (d *differ) setups() ([]guise.Setup, error) {
 	return accepted, nil
 }
 
-// look compares the list and every register of a VM as it was made.
+// look compares the list, every register and the capabilities of a VM as it was
+// made.
 func (p *pair) look() error {
 	steps := []scenario.Step{{Verb: scenario.List}}
 	if p.setup.Has(guise.FeatureSVE) {
@@ -87,6 +89,9 @@ func (p *pair) look() error {
 		if place != arm64.CSSELREL1 { // reset to what nobody knows
 			steps = append(steps, get(place))
 		}
+	}
+	for _, row := range kvmabi.Capabilities {
+		steps = append(steps, scenario.Step{Verb: scenario.Capability, Value: uint64(row.Capability)})
 	}
 	for _, step := range steps {
 		if _, _, err := p.do(step); err != nil {
