@@ -25,6 +25,7 @@ func TestConformanceOnKernels(t *testing.T) {
 		{Kernel: "6.18", CPU: "cortex-a53"},
 		{Kernel: "7.2", CPU: "max"},
 		{Kernel: "7.2", CPU: "max", Append: []string{"kvm-arm.mode=nested"}},
+		{Kernel: "7.2", CPU: "neoverse-v1", Append: []string{"kvm-arm.mode=protected"}},
 	} {
 		t.Run(strings.ReplaceAll(host.Name(), "/", "-"), func(t *testing.T) {
 			t.Parallel()

@@ -326,7 +326,7 @@ func splitCondition(text string) (left, operator, right string) {
 func checkCondition(text string) error {
 	left, operator, right := splitCondition(text)
 	if operator == "" {
-		_, err := parseFeatures(left)
+		_, err := conditionSetup(left)
 		return err
 	}
 	if left == "" {
@@ -343,16 +343,25 @@ func checkCondition(text string) error {
 	return err
 }
 
+// conditionSetup reads a setup: features joined with +, or "protected".
+func conditionSetup(word string) (guise.Setup, error) {
+	if word == "protected" {
+		return guise.Setup{Protected: true}, nil
+	}
+	features, err := parseFeatures(word)
+	return guise.Setup{Features: features}, err
+}
+
 // holds judges a condition: [>=6.12] of the kernel, [ID_AA64PFR0_EL1.EL0==2] of
-// what a plain VM shows, [sve] of a setup that the host accepts.
+// what a plain VM shows, [sve] or [protected] of a setup that the host accepts.
 func (r *runner) holds(text string) (bool, error) {
 	left, operator, right := splitCondition(text)
 	if operator == "" {
-		features, err := parseFeatures(left)
+		setup, err := conditionSetup(left)
 		if err != nil {
 			return false, err
 		}
-		machine, err := r.host.NewVM(r.ctx, guise.Setup{Features: features}, 1)
+		machine, err := r.host.NewVM(r.ctx, setup, 1)
 		if err != nil {
 			return false, nil
 		}
