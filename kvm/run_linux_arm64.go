@@ -83,6 +83,9 @@ func (m *machine) run(ctx context.Context, index int, program *probe.Program) (*
 		// Linux 7.2 makes such a VM and then never lets its vCPU run.
 		return nil, nil, fmt.Errorf("probe %s: %w: a vCPU with EL2 runs only with a vGICv3", program.Name, vm.ErrNotSupported)
 	}
+	if m.setup.Protected && m.setup.Has(guise.FeatureAArch32) {
+		return nil, nil, fmt.Errorf("probe %s: %w: the records of a guest in AArch32 lie in memory, which of a protected VM is hidden", program.Name, vm.ErrNotSupported)
+	}
 	layout := probe.Layout{State: m.setup.State(), Base: m.nextImage}
 	if m.setup.Protected {
 		// The host cannot read a protected guest's memory.

@@ -180,6 +180,9 @@ func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.
 	if m.kvm.AArch32 && !m.host.profile.Does(kernel.AnswersSMCCC) {
 		return nil, fmt.Errorf("%s: guests in AArch32 before Linux 5.10: %w", m.host, vm.ErrNotSupported)
 	}
+	if m.kvm.AArch32 && m.kvm.Protected {
+		return nil, fmt.Errorf("%s: guests in AArch32 of protected VMs: %w", m.host, vm.ErrNotSupported)
+	}
 	if err := program.RunsIn(m.state()); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", m.host, vm.ErrNotSupported, err)
 	}
