@@ -16,7 +16,8 @@ import (
 // heeds the field's sign.
 //
 // Read in arch/arm64/kvm/hyp/nvhe/sys_regs.c of Linux 7.2, and held against what
-// guests read on 7.1.13 and 7.2.13 in the lab.
+// guests read on 7.1.13 and 7.2.13 in the lab. A bound that no CPU there exceeds
+// rests on the source alone.
 var protected = []Change{
 	{Since: in("7.1"), Kind: Caps, Register: "ID_AA64PFR0_EL1", Fields: []string{"EL0", "EL1", "EL2", "EL3", "FP", "AdvSIMD", "GIC", "RAS", "DIT"}, Value: 1},
 	{Since: in("7.1"), Kind: Forces, When: NotAffectedByV2, Register: "ID_AA64PFR0_EL1", Fields: []string{"CSV2"}, Value: 1},

@@ -167,9 +167,10 @@ func (h *Host) nested() bool {
 	return h.machine.Mode == "nested" && nv && h.profile.Does(kernel.OffersEL2)
 }
 
-// protects reports whether KVM makes protected VMs.
+// protects reports whether KVM makes protected VMs: it was started so, on a GICv3
+// (with a GICv2 Linux 7.2 then has no KVM at all).
 func (h *Host) protects() bool {
-	return h.machine.Mode == "protected" && h.profile.Does(kernel.OffersProtected)
+	return h.machine.Mode == "protected" && h.machine.GICv3 && h.profile.Does(kernel.OffersProtected)
 }
 
 func (h *Host) ignoresIPASize() bool {
