@@ -180,7 +180,7 @@ func TestPrograms(t *testing.T) {
 	}{
 		{guise.Setup{}, []*probe.Program{probe.FeatureSpace(), probe.Hardware(), probe.ServiceCalls(), probe.Writes(), probe.Instructions()}},
 		{guise.Setup{Features: []guise.Feature{guise.FeatureAArch32}},
-			[]*probe.Program{probe.FeatureSpace32(), probe.Hardware32(), probe.ServiceCalls32(), probe.Writes32()}},
+			[]*probe.Program{probe.FeatureSpace32(), probe.Hardware32(), probe.ServiceCalls32(), probe.Writes32(), probe.Instructions32()}},
 	} {
 		machine, err := host.NewVM(t.Context(), test.setup, 1)
 		if errors.Is(err, vm.ErrNotSupported) && test.setup.State() == probe.AArch32 {

@@ -34,7 +34,7 @@ func TestLiveTraps(t *testing.T) {
 	}
 	programs := [...]*probe.Program{
 		probe.AArch64: probe.Join("all", probe.FeatureSpace(), probe.Hardware(), probe.ServiceCalls(), probe.Writes(), probe.Instructions()),
-		probe.AArch32: probe.Join("all", probe.FeatureSpace32(), probe.Hardware32(), probe.ServiceCalls32(), probe.Writes32()),
+		probe.AArch32: probe.Join("all", probe.FeatureSpace32(), probe.Hardware32(), probe.ServiceCalls32(), probe.Writes32(), probe.Instructions32()),
 	}
 	for _, setup := range []guise.Setup{
 		{}, {VGIC: 3}, {VGIC: 3, Features: []guise.Feature{guise.FeaturePMU, guise.FeaturePAuth}},

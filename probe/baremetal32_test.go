@@ -12,6 +12,7 @@ var machines32 = []struct{ name, machine, cpu string }{
 	{"cortex-a15", "", armv7},
 	{"cortex-a53", ",virtualization=on", "cortex-a53"},
 	{"cortex-a72", ",virtualization=on", "cortex-a72"},
+	{"max", ",virtualization=on", "max"},
 }
 
 // The same program tells in both states of one CPU what it is: where AArch32 has

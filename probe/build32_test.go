@@ -9,7 +9,7 @@ import (
 
 // everything32 is all programs of AArch32 in one.
 func everything32() *Program {
-	return Join("everything", FeatureSpace32(), Reserved32(), Hardware32(), ServiceCalls32(), Writes32())
+	return Join("everything", FeatureSpace32(), Reserved32(), Hardware32(), ServiceCalls32(), Writes32(), Instructions32())
 }
 
 func buildIn(t testing.TB, state State, p *Program) *Image {

@@ -398,6 +398,10 @@ func (l *line) parseGuest(words []string) error {
 			op.Args[i] = v
 		}
 	case "execute":
+		if row := probe.Instruction32For(words[1]); row != nil {
+			op = row.Op()
+			break
+		}
 		row := probe.InstructionFor(words[1])
 		if row == nil || row.Unobservable != "" {
 			return fmt.Errorf("%s: no instruction shows such a feature", words[1])

@@ -150,7 +150,7 @@ func errnoName(errno syscall.Errno) string {
 var everything = sync.OnceValue(func() [2]*probe.Program {
 	return [...]*probe.Program{
 		probe.AArch64: probe.Join("proof", probe.FeatureSpace(), probe.Hardware(), probe.ServiceCalls(), probe.Writes(), probe.Instructions()),
-		probe.AArch32: probe.Join("aarch32-proof", probe.FeatureSpace32(), probe.Hardware32(), probe.ServiceCalls32(), probe.Writes32()),
+		probe.AArch32: probe.Join("aarch32-proof", probe.FeatureSpace32(), probe.Hardware32(), probe.ServiceCalls32(), probe.Writes32(), probe.Instructions32()),
 	}
 })
 
@@ -374,24 +374,36 @@ func (c *comparison) instructions() {
 			continue
 		}
 		shown, told := row.Shows(record, c.trace.EL), feature.Present.Holds(values)
-		f := guise.Finding{Kind: guise.KindInstruction, Register: row.Feature, Rests: "vCPU 0 of the guest executed " + row.Asm}
-		switch {
-		case told && shown == probe.NotUsable:
-			f.Verdict, f.Wanted, f.Hosts = guise.Unknown, "usable", c.hostValue(saw(record))
-			f.Means = "the registers say that the guest has it, and it does not work"
-			c.add(f)
-		case !told && shown == probe.Usable:
-			f.Verdict, f.Wanted, f.Hosts = guise.Yes, "hidden", c.hostValue("runs")
-			f.Means = "the guest is told that it has none, and is not stopped from using it"
-			if c.known() && c.proof.Traps.Trapped.Has(probe.Execute, row.Feature) {
-				f.Means = "the guest is told that it has none; KVM is asked and answers"
-			}
-			c.add(f)
-		case !told && shown == probe.NotUsable:
+		c.instruction(row.Feature, row.Asm, record, told, shown)
+		if !told && shown == probe.NotUsable {
 			if stopped := c.hidden(feature); stopped != nil {
 				c.add(*stopped)
 			}
 		}
+	}
+	for _, row := range probe.Instruction32Rows() {
+		record, said := c.trace.Find(probe.Execute, row.Name()), c.trace.Find(probe.MRC, row.Register)
+		if record != nil && said != nil && said.Outcome == probe.Completed {
+			c.instruction(row.Name(), row.Asm, record, row.Present(said.Values[0]), row.Shows(record))
+		}
+	}
+}
+
+// instruction holds what one shows against what the registers told.
+func (c *comparison) instruction(name, asm string, record *probe.Record, told bool, shown probe.Shown) {
+	f := guise.Finding{Kind: guise.KindInstruction, Register: name, Rests: "vCPU 0 of the guest executed " + asm}
+	switch {
+	case told && shown == probe.NotUsable:
+		f.Verdict, f.Wanted, f.Hosts = guise.Unknown, "usable", c.hostValue(saw(record))
+		f.Means = "the registers say that the guest has it, and it does not work"
+		c.add(f)
+	case !told && shown == probe.Usable:
+		f.Verdict, f.Wanted, f.Hosts = guise.Yes, "hidden", c.hostValue("runs")
+		f.Means = "the guest is told that it has none, and is not stopped from using it"
+		if c.known() && c.proof.Traps.Trapped.Has(probe.Execute, name) {
+			f.Means = "the guest is told that it has none; KVM is asked and answers"
+		}
+		c.add(f)
 	}
 }
 

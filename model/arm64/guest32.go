@@ -266,3 +266,17 @@ func (m *VM) witnessCoprocessor(op *probe.Op) Witness {
 	}
 	return NotWitnessed
 }
+
+// execute32 says what comes of an A32 instruction that shows a field: no control
+// of EL2 keeps any of them from a guest, so that it runs where the CPU has it,
+// whatever the VM's ID registers say.
+func (m *VM) execute32(op *probe.Op) Answer {
+	row := probe.Instruction32For(op.Name)
+	switch {
+	case row == nil:
+		return NotModelled
+	case row.Present(m.host.machine.CPUs[0].Registers[row.Place()]):
+		return Value
+	}
+	return Undefined
+}

@@ -128,6 +128,9 @@ func (m *VM) hiddenPAuth() Answer {
 // execute says what comes of the instruction that shows a feature: Value where
 // it completes, Undefined, Raised with the syndrome of raised, or NotModelled.
 func (m *VM) execute(op *probe.Op) Answer {
+	if op.State == probe.AArch32 {
+		return m.execute32(op)
+	}
 	row, feature := probe.InstructionFor(op.Name), arm64.FeatureNamed(op.Name)
 	switch {
 	case row == nil || feature == nil:

@@ -120,6 +120,9 @@ func (m *VM) witnessRead(e arm64.Encoding) Witness {
 
 // witnessExecute says who answers the instruction that shows a feature.
 func (m *VM) witnessExecute(op *probe.Op) Witness {
+	if op.State == probe.AArch32 {
+		return StaysWithCPU // as execute32 has it
+	}
 	row, feature := probe.InstructionFor(op.Name), arm64.FeatureNamed(op.Name)
 	if row != nil && feature != nil && row.Sign == probe.OnlyAtEL2 && m.executeEL2(feature) != NotModelled {
 		return StaysWithCPU // UNDEFINED, or in the page of FEAT_NV2

@@ -284,7 +284,7 @@ func (d *differ) familiar(setup string, step *scenario.Step) bool {
 // programs are what guests of a setup run to look.
 func programs(setup *guise.Setup) []*probe.Program {
 	if setup.State() == probe.AArch32 {
-		return []*probe.Program{probe.FeatureSpace32(), probe.Writes32(), probe.ServiceCalls32(), probe.Hardware32()}
+		return []*probe.Program{probe.FeatureSpace32(), probe.Writes32(), probe.ServiceCalls32(), probe.Hardware32(), probe.Instructions32()}
 	}
 	return []*probe.Program{probe.FeatureSpace(), probe.Writes(), probe.ServiceCalls(), probe.Hardware(), probe.Instructions()}
 }
@@ -292,7 +292,7 @@ func programs(setup *guise.Setup) []*probe.Program {
 // programsLowered are those of them that see what was lowered.
 func programsLowered(setup *guise.Setup) []*probe.Program {
 	if setup.State() == probe.AArch32 {
-		return []*probe.Program{probe.FeatureSpace32(), probe.Hardware32()}
+		return []*probe.Program{probe.FeatureSpace32(), probe.Hardware32(), probe.Instructions32()}
 	}
 	return []*probe.Program{probe.FeatureSpace(), probe.Hardware(), probe.Instructions()}
 }
