@@ -89,8 +89,8 @@ var limits = []Change{
 	{Since: series, Kind: Hides, When: WithoutMTE, Register: "ID_AA64PFR2_EL1", Fields: []string{"MTEFAR", "MTESTOREONLY"}},
 	{Since: from6_1, Kind: Hides, When: WithoutPMU, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Note: "5.10 shows the PMU to every VM"},
 
-	// What KVM does not virtualise for a guest with EL2. QEMU's max is the only
-	// CPU it was seen on.
+	// What KVM does not virtualise for a guest with EL2. It was seen on QEMU's max,
+	// neoverse-v1 and neoverse-n2.
 	{Since: from6_16, Kind: Hides, When: WithEL2, Register: "ID_AA64PFR0_EL1", Fields: []string{"SEL2"}},
 	{Since: from6_16, Kind: Forces, When: WithEL2, Register: "ID_AA64PFR0_EL1", Fields: []string{"EL3", "EL2", "EL1", "EL0"}, Value: 1},
 	{Since: from6_16, Kind: Caps, When: WithEL2, Register: "ID_AA64PFR0_EL1", Fields: []string{"RAS"}, Value: 0},
