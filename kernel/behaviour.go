@@ -50,6 +50,9 @@ const (
 	// FollowsIDST: reads of feature registers that a VM has not are reported
 	// with EC 0x18 where the VM has FEAT_IDST.
 	FollowsIDST
+	// GatesGMID: GMID_EL1 is not there for a guest whose VM has not FEAT_MTE2
+	// (HCR_EL2.TID5); before, a guest reads the CPU's.
+	GatesGMID
 	// GatesTranslation: on CPUs with FEAT_FGT, TLB maintenance and address
 	// translation instructions that the VM's ID registers do not have are
 	// UNDEFINED (fine-grained UNDEF). GatesOperations: so are DC CVADP, the
@@ -125,6 +128,7 @@ var behaviours = []BehaviourChange{
 	{TrapsCaches, from6_12, Span{}, "guests read the VM's CTR_EL0, CLIDR_EL1 and CCSIDR_EL1; before, the CPU's"},
 	{TrapsIdentity, from6_16, Span{}, "guests read the VM's REVIDR_EL1 and AIDR_EL1; SMIDR_EL1 is trapped"},
 	{FollowsIDST, in("7.0"), Span{}, "reads of feature registers that are not there follow FEAT_IDST"},
+	{GatesGMID, in("7.0"), Span{}, "GMID_EL1 is UNDEFINED in VMs without FEAT_MTE2; before, guests read the CPU's"},
 	{GatesTranslation, from6_12, Span{}, "TLBI OS and range, and AT S1E1RP, are UNDEFINED where hidden, on CPUs with FEAT_FGT"},
 	{GatesOperations, from6_16, Span{}, "DC CVADP, RCTX instructions and the PMU are UNDEFINED where hidden, on CPUs with FEAT_FGT"},
 	{GatesErrors, in("6.17"), Span{}, "error record registers are UNDEFINED where RAS is hidden, on any CPU; before, on CPUs with FEAT_FGT"},

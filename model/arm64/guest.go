@@ -148,10 +148,22 @@ func (m *VM) readOptional(e arm64.Encoding) (uint64, Answer) {
 		return cpu.Registers[arm64.SMIDREL1], Value
 	}
 	// GMID_EL1.
-	if cpu.field(arm64.IDAA64PFR1EL1, "MTE") < 2 {
+	const tags = 2 // FEAT_MTE2
+	switch {
+	case cpu.field(arm64.IDAA64PFR1EL1, "MTE") < tags:
 		return 0, m.host.unallocated()
+	case m.gatesGMID():
+		return 0, m.hidden()
+	case cpu.Registers[arm64.GMIDEL1] == 0:
+		return 0, NotModelled // hosts taken from captures do not tell it
 	}
-	return 0, NotModelled
+	return cpu.Registers[arm64.GMIDEL1], Value
+}
+
+// gatesGMID reports whether the VM's lack of FEAT_MTE2 keeps GMID_EL1 from the
+// guest.
+func (m *VM) gatesGMID() bool {
+	return m.host.profile.Does(kernel.GatesGMID) && arm64.Registers[arm64.IDAA64PFR1EL1].Field("MTE").Get(m.guests(arm64.IDAA64PFR1EL1)) < 2
 }
 
 // Write is what comes of MSR at EL1, of a register in the feature ID space or of

@@ -69,6 +69,7 @@ var trapRows = []trapRow{
 	{"HCR_EL2.TID2 or TID4", []arm64.Encoding{regCCSIDR, regCSSELR, encoding(1, 0, 0, 1)}, does(kernel.TrapsCaches)},
 	{"HCR_EL2.TID2 or TID4", []arm64.Encoding{regCCSIDR2}, both(does(kernel.TrapsCaches), cpuHas(arm64.IDAA64MMFR2EL1, "CCIDX"))},
 	{"HCR_EL2.TID2", []arm64.Encoding{regCTR}, (*VM).trapsCTR},
+	{"HCR_EL2.TID5", []arm64.Encoding{regGMID}, both((*VM).gatesGMID, func(m *VM) bool { return m.host.cpuHas("FEAT_MTE2") })},
 	{"HCR_EL2.TLOR", []arm64.Encoding{encoding(0, 10, 4, 7)}, cpuHas(arm64.IDAA64MMFR1EL1, "LO")},
 	{"HCR_EL2.TERR", []arm64.Encoding{encoding(0, 5, 3, 0)}, cpuHas(arm64.IDAA64PFR0EL1, "RAS")},
 	{"MDCR_EL2.TDOSA", []arm64.Encoding{{Op0: 2, CRn: 1, CRm: 1, Op2: 4}}, always},
@@ -110,7 +111,7 @@ func (m *VM) witnessRead(e arm64.Encoding) Witness {
 		}
 	}
 	switch {
-	case !e.InFeatureSpace(), e == regGMID:
+	case !e.InFeatureSpace():
 		return NotWitnessed
 	case e.Op1 == 0 && e.CRm != 0:
 		return ComesToKVM // HCR_EL2.TID3, allocated or not
