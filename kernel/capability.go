@@ -25,9 +25,15 @@ const (
 	GICv3Capacity
 	// RangeBitmap: the ranges of KVM_ARM_GET_REG_WRITABLE_MASKS.
 	RangeBitmap
-	// OfVM: asked of a VM only; of the host it is EINVAL.
-	OfVM
+	// ForITS: 1 in a VM with a GICv3 ITS. ForCacheablePFNMap: 1 where the CPUs
+	// have FEAT_S2FWB and CTR_EL0.DIC. Both are asked of a VM only; of the host
+	// they are EINVAL.
+	ForITS
+	ForCacheablePFNMap
 )
+
+// OfVM reports whether only a VM answers, and the host EINVAL.
+func (r CapabilityRule) OfVM() bool { return r == ForITS || r == ForCacheablePFNMap }
 
 // CapabilityChange is an entry of the change log about what
 // KVM_CHECK_EXTENSION answers. A capability without an entry that holds is 0. Of
@@ -80,7 +86,7 @@ var capabilities = []CapabilityChange{
 	{Name: "KVM_CAP_ARM_PMU_V3", Since: before5_10, Rule: ForFeature, Feature: "pmu"},
 	{Name: "KVM_CAP_VCPU_ATTRIBUTES", Since: before5_10, Value: 1},
 	{Name: "KVM_CAP_MAX_VCPU_ID", Since: before5_10, Rule: GICv3Capacity, Value: 512},
-	{Name: "KVM_CAP_MSI_DEVID", Since: before5_10, Rule: OfVM},
+	{Name: "KVM_CAP_MSI_DEVID", Since: before5_10, Rule: ForITS},
 	{Name: "KVM_CAP_IMMEDIATE_EXIT", Since: before5_10, Value: 1},
 	{Name: "KVM_CAP_ARM_USER_IRQ", Since: before5_10, Value: 1},
 	{Name: "KVM_CAP_ARM_INJECT_SERROR_ESR", Since: before5_10, Rule: ForRAS},
@@ -107,12 +113,12 @@ var capabilities = []CapabilityChange{
 	{Name: "KVM_CAP_ARM_SUPPORTED_BLOCK_SIZES", Since: from6_12, Value: 1<<30 | 2<<20 | 4<<10},
 	{Name: "KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES", Since: in("6.7"), Rule: RangeBitmap},
 	{Name: "KVM_CAP_USER_MEMORY2", Since: from6_12, Value: 1},
-	{Name: "KVM_CAP_GUEST_MEMFD", Since: between("6.12", "6.18"), Value: 1},
+	{Name: "KVM_CAP_GUEST_MEMFD", Since: in("6.18"), Value: 1},
 	{Name: "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS", Since: in("6.15"), Value: 1},
 	{Name: "KVM_CAP_ARM_EL2", Since: from6_16, Rule: ForFeature, Feature: "el2"},
 	{Name: "KVM_CAP_ARM_EL2_E2H0", Since: from6_16, Rule: ForE2H0},
-	{Name: "KVM_CAP_ARM_CACHEABLE_PFNMAP_SUPPORTED", Since: between("6.12", "6.18"), Rule: OfVM},
-	{Name: "KVM_CAP_GUEST_MEMFD_FLAGS", Since: between("6.12", "6.18"), Value: 3},
+	{Name: "KVM_CAP_ARM_CACHEABLE_PFNMAP_SUPPORTED", Since: in("6.17"), Rule: ForCacheablePFNMap},
+	{Name: "KVM_CAP_GUEST_MEMFD_FLAGS", Since: in("6.18"), Value: 3},
 	{Name: "KVM_CAP_ARM_SEA_TO_USER", Since: in("6.19"), Value: 1},
 }
 

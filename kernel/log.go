@@ -125,12 +125,12 @@ func (c *Change) text() string {
 
 // text says what KVM_CHECK_EXTENSION answers.
 func (c *CapabilityChange) text() string {
-	switch c.Rule {
-	case Fixed:
+	switch {
+	case c.Rule == Fixed:
 		return fmt.Sprintf("answers %d", c.Value)
-	case ForFeature:
+	case c.Rule == ForFeature:
 		return "answers whether the host can give VMs " + c.Feature
-	case OfVM:
+	case c.Rule.OfVM():
 		return "answers for a VM; EINVAL for the host"
 	}
 	return "answers what the host has"

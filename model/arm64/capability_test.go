@@ -110,3 +110,36 @@ func TestCapabilitiesBetweenVersions(t *testing.T) {
 		}
 	}
 }
+
+// TestCapabilitiesOfVMs: what only a VM answers, as seen in the lab.
+func TestCapabilitiesOfVMs(t *testing.T) {
+	const (
+		capMSIDevID                       = "KVM_CAP_MSI_DEVID"
+		capPFNMap                         = "KVM_CAP_ARM_CACHEABLE_PFNMAP_SUPPORTED"
+		neither, withFWBAlone, withFWBDIC = "neoverse-n1", "cortex-a710", "neoverse-n2"
+	)
+	for _, c := range []struct {
+		kernel, cpu, capability string
+		value                   int
+	}{
+		{"7.2", withFWBDIC, capMSIDevID, 0},
+		{"6.16", withFWBDIC, capPFNMap, 0},
+		{"6.17", withFWBDIC, capPFNMap, 1},
+		{"7.2", withFWBAlone, capPFNMap, 0},
+		{"7.2", neither, capPFNMap, 0},
+	} {
+		host, err := Open(path.Join(c.kernel, c.cpu))
+		if err != nil {
+			t.Fatal(err)
+		}
+		machine, err := host.NewVM(t.Context(), guise.Setup{}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		capability, _ := kvmabi.CapabilityByName(c.capability)
+		value, err := machine.(*VM).CheckCapability(uint32(capability))
+		if err != nil || value != c.value {
+			t.Errorf("%s: %s is %d, %v; want %d", host, c.capability, value, err, c.value)
+		}
+	}
+}
