@@ -2,7 +2,6 @@ package arm64
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 )
@@ -30,25 +29,11 @@ func CoprocessorNamed(name string) (Coprocessor, error) {
 			return coprocessorRows[i].register, nil
 		}
 	}
-	bad := func() (Coprocessor, error) {
+	n, ok := parseNumbers(strings.ToUpper(name), "P", 15)
+	if !ok {
 		return Coprocessor{}, fmt.Errorf("%s: no such AArch32 register; want its name, or coprocessor, opc1, CRn, CRm and opc2 as in P15_0_C0_C3_0", name)
 	}
-	parts := strings.Split(strings.ToUpper(name), "_")
-	if len(parts) != 5 {
-		return bad()
-	}
-	var numbers [5]uint8
-	limits := [5]uint64{15, 7, 15, 15, 7}
-	prefixes := [5]string{"P", "", "C", "C", ""}
-	for i, part := range parts {
-		digits, ok := strings.CutPrefix(part, prefixes[i])
-		n, err := strconv.ParseUint(digits, 10, 8)
-		if !ok || err != nil || n > limits[i] || strconv.FormatUint(n, 10) != digits {
-			return bad()
-		}
-		numbers[i] = uint8(n)
-	}
-	return Coprocessor{numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]}, nil
+	return Coprocessor{n[0], n[1], n[2], n[3], n[4]}, nil
 }
 
 // CoprocessorID is a register of the space in which AArch32 looks for its

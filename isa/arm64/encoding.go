@@ -70,23 +70,29 @@ func (e Encoding) String() string {
 
 // ParseEncoding reads the generic assembler name that String writes.
 func ParseEncoding(name string) (Encoding, error) {
-	bad := func() (Encoding, error) {
+	n, ok := parseNumbers(name, "S", 3)
+	if !ok {
 		return Encoding{}, fmt.Errorf("%s: not an encoding; want op0, op1, CRn, CRm and op2 as in S3_0_C0_C4_3", name)
 	}
+	return Encoding{n[0], n[1], n[2], n[3], n[4]}, nil
+}
+
+// parseNumbers reads the five numbers of a generic name: the first after a prefix
+// and with a limit of its own, then those of 7, 15, 15 and 7.
+func parseNumbers(name, prefix string, limit uint64) (numbers [5]uint8, ok bool) {
 	parts := strings.Split(name, "_")
-	if len(parts) != 5 {
-		return bad()
+	if len(parts) != len(numbers) {
+		return numbers, false
 	}
-	var numbers [5]uint8
-	limits := [5]uint64{3, 7, 15, 15, 7}
-	prefixes := [5]string{"S", "", "C", "C", ""}
+	limits := [...]uint64{limit, 7, 15, 15, 7}
+	prefixes := [...]string{prefix, "", "C", "C", ""}
 	for i, part := range parts {
 		digits, ok := strings.CutPrefix(part, prefixes[i])
 		n, err := strconv.ParseUint(digits, 10, 8)
 		if !ok || err != nil || n > limits[i] || strconv.FormatUint(n, 10) != digits {
-			return bad()
+			return numbers, false
 		}
 		numbers[i] = uint8(n)
 	}
-	return Encoding{numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]}, nil
+	return numbers, true
 }

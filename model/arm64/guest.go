@@ -281,6 +281,6 @@ func (m *VM) record(r *probe.Record, op *probe.Op, answer Answer, access probe.S
 	case Trapped:
 		r.Outcome, r.Syndrome = probe.Exception, probe.EncodeSystemAccess(access)
 	case Raised:
-		r.Outcome, r.Syndrome = probe.Exception, raised(op.Name)
+		r.Outcome, r.Syndrome = probe.Exception, raised[op.Name]
 	}
 }

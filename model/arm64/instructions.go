@@ -146,12 +146,8 @@ func (m *VM) execute(op *probe.Op) Answer {
 			return Undefined
 		}
 		return Value
-	case op.Name == "FEAT_PMUv3p4":
-		return m.readPMMIR()
-	case op.Name == "FEAT_IDST":
-		return m.host.unallocated()
-	case op.Name == "FEAT_CCIDX":
-		return m.executeCCIDX()
+	case readings[op.Name] != nil:
+		return readings[op.Name](m)
 	case withPAuth[op.Name] && !m.host.cpuHas("FEAT_PAuth"):
 		return Undefined
 	case withPAuth[op.Name] && !m.kvm.PAuth:
@@ -178,50 +174,58 @@ func (h *Host) cpuHas(feature string) bool {
 	return arm64.FeatureNamed(feature).Present.Holds(&h.machine.CPUs[0].Registers)
 }
 
+// readings are rows that read a register which is answered as such.
+var readings = map[string]func(m *VM) Answer{
+	"FEAT_PMUv3p4": (*VM).readPMMIR,
+	"FEAT_IDST":    func(m *VM) Answer { return m.host.unallocated() },
+	"FEAT_CCIDX": func(m *VM) Answer {
+		_, answer := m.readOptional(regCCSIDR2)
+		if answer == NotModelled {
+			return Value // which, nobody knows beforehand
+		}
+		return answer
+	},
+}
+
+// lacking is what comes of rows on a CPU without their feature where it does not
+// follow from their sign.
+var lacking = map[string]func(m *VM) Answer{
+	"FEAT_LSE2":        func(*VM) Answer { return Raised },
+	"FEAT_LS64WB":      func(*VM) Answer { return Undefined },
+	"FEAT_FPACCOMBINE": func(*VM) Answer { return NotModelled }, // its fetch aborts
+	"FEAT_SSBS2": func(m *VM) Answer {
+		if m.host.machine.CPUs[0].field(arm64.IDAA64PFR1EL1, "SSBS") != 0 {
+			// The architecture has the instruction UNDEFINED; QEMU runs it on
+			// CPUs that say so (cortex-a55, cortex-a76).
+			return NotModelled
+		}
+		return Undefined
+	},
+}
+
 // executeLacking says what comes of an instruction on a CPU without its feature.
 func (m *VM) executeLacking(row *probe.Instruction) Answer {
-	switch {
-	case row.Feature == "FEAT_SSBS2" && m.host.machine.CPUs[0].field(arm64.IDAA64PFR1EL1, "SSBS") != 0:
-		// The architecture has the instruction UNDEFINED; QEMU runs it on
-		// CPUs that say so (cortex-a55, cortex-a76).
-		return NotModelled
-	case row.Feature == "FEAT_LSE2":
-		return Raised
-	case row.Sign == probe.Undefined, row.Sign == probe.MayComplete, row.Feature == "FEAT_LS64WB":
-		return Undefined // by the CPU
-	case row.Sign == probe.Raises && row.Feature != "FEAT_FPACCOMBINE": // whose fetch aborts
+	if answer, ok := lacking[row.Feature]; ok {
+		return answer(m)
+	}
+	switch row.Sign {
+	case probe.Undefined, probe.MayComplete:
+		return Undefined
+	case probe.Raises:
 		return Value
 	}
 	return NotModelled
 }
 
-// executeCCIDX says what comes of reading CCSIDR2_EL1, whose value no one knows
-// beforehand.
-func (m *VM) executeCCIDX() Answer {
-	_, answer := m.readOptional(regCCSIDR2)
-	if answer == NotModelled {
-		return Value
-	}
-	return answer
-}
+// longInstruction is ESR_EL1.IL.
+const longInstruction = 1 << 25
 
-// raised is the syndrome of the exception that an instruction raises (Arm ARM,
-// ESR_EL1): a branch target exception with BTYPE 1, a failed authentication by
-// AUTIA, an alignment fault of a load.
-func raised(feature string) uint64 {
-	const (
-		longInstruction = 1 << 25
-		branchTarget    = 0x0d<<26 | longInstruction | 1
-		failedPAC       = 0x1c<<26 | longInstruction
-		alignmentFault  = 0x25<<26 | longInstruction | 0x21
-	)
-	switch feature {
-	case "FEAT_BTI":
-		return branchTarget
-	case "FEAT_LSE2":
-		return alignmentFault
-	}
-	return failedPAC
+// raised are the syndromes of rows that raise an exception (Arm ARM, ESR_EL1).
+var raised = map[string]uint64{
+	"FEAT_BTI":         0x0d<<26 | longInstruction | 1, // BTYPE
+	"FEAT_FPAC":        0x1c<<26 | longInstruction,     // an instruction key, A
+	"FEAT_FPACCOMBINE": 0x1c<<26 | longInstruction,
+	"FEAT_LSE2":        0x25<<26 | longInstruction | 0x21, // alignment fault
 }
 
 // readPMMIR reads PMMIR_EL1, which KVM answers with 0 whether or not the VM has
