@@ -3,6 +3,7 @@ package arm64
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,7 +58,8 @@ func ParseMachine(name, text string) (*Machine, error) {
 }
 
 // parseCPUs reads the format of cpus.txt: "cpu NAME", then a register and its
-// value on each line; "like NAME" copies a CPU above. '#' starts a comment.
+// value on each line; "like NAME" copies a CPU above, "lacks NAME" is an AArch32
+// register that is UNDEFINED. '#' starts a comment.
 func parseCPUs(text string) (map[string]*CPU, error) {
 	models := map[string]*CPU{}
 	var cpu *CPU
@@ -91,6 +93,14 @@ func parseCPUs(text string) (map[string]*CPU, error) {
 				return nil, bad("like %s: no such cpu above", words[1])
 			}
 			*cpu = *models[words[1]]
+			continue
+		}
+		if words[0] == "lacks" {
+			register, err := arm64.CoprocessorNamed(words[1])
+			if err != nil {
+				return nil, bad("lacks %v", err)
+			}
+			cpu.Lacking = append(slices.Clip(cpu.Lacking), register)
 			continue
 		}
 		value, err := strconv.ParseUint(words[1], 0, 64)

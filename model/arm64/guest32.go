@@ -2,6 +2,7 @@ package arm64
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/guise-project/guise/isa/arm64"
@@ -120,6 +121,9 @@ var rowsByCoprocessor = sync.OnceValue(func() map[arm64.Coprocessor]*coprocessor
 
 // ReadCoprocessor is what a guest in AArch32 gets from MRC.
 func (m *VM) ReadCoprocessor(vcpu int, r arm64.Coprocessor) (value uint64, answer Answer) {
+	if slices.Contains(m.host.machine.CPUs[0].Lacking, r) {
+		return 0, Undefined
+	}
 	if row := rowsByCoprocessor()[r]; row != nil {
 		value, answer = row.read(m, &m.vcpus[vcpu])
 	} else {
@@ -259,6 +263,8 @@ func (m *VM) witnessCoprocessor(op *probe.Op) Witness {
 	switch {
 	case op.Kind == probe.MCR && r.Number == 15 && r.CRn == 0 && r.Opc1 <= 1:
 		return StaysWithCPU // UNDEFINED, before any control
+	case slices.Contains(m.host.machine.CPUs[0].Lacking, r):
+		return StaysWithCPU
 	case row != nil && row.traps != nil:
 		return witness(row.traps(m))
 	case row == nil && (identifies(r) || r.Number == 10 && named):

@@ -25,6 +25,8 @@ type CPU struct {
 	// VectorLengths is the set of SVE vector lengths: bit n-1 stands for n
 	// quadwords. 0: the CPU has no SVE.
 	VectorLengths uint16
+	// Lacking are AArch32 registers that the architecture has and the CPU not.
+	Lacking []arm64.Coprocessor
 }
 
 // Override is a kernel parameter that lowers a field of an ID register on all
