@@ -219,7 +219,7 @@ func TestLiveSnapshotHostsAreAlikeButNotTheSame(t *testing.T) {
 		labtest.Run(t, h, job) // leaves the snapshot, if there was none
 		seen := map[string]bool{}
 		for range 2 {
-			result := labtest.Run(t, h, job)
+			result := fromSnapshot(t, h, job)
 			if !result.Restored {
 				t.Errorf("%s was booted although there is a snapshot", kernel)
 			}
