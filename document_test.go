@@ -186,8 +186,8 @@ func TestContractRoundTrip(t *testing.T) {
 		capture.Setups[0].Listed = []arm64.ID{1, 2, 3}
 		capture.Setups[0].Extra = map[arm64.ID]uint64{arm64.Encoding{Op0: 3, Op1: 1, CRm: 5, Op2: 3}.ID(): rapid.Uint64().Draw(rt, "extra")}
 		want := baseline(t, rapid.SampledFrom(policies).Draw(rt, "policy"), capture).Contract
-		if want == nil {
-			rt.Skip("the policy asks for what the host does not take")
+		if want == nil { // the policy asks for what the host does not take
+			want = baseline(t, nil, capture).Contract
 		}
 		want.Name = "c.json"
 		got, err := guise.ReadContract("c.json", want.Marshal())
