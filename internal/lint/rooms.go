@@ -29,6 +29,7 @@ var Rooms = []Room{
 	{"interop", true},
 	{"catalog", true},
 	{"internal/kvmabi", false},
+	{"internal/progress", false},
 	{"vm", false},
 	{"kvm", false},
 	{"model/arm64", true},

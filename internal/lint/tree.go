@@ -51,7 +51,7 @@ func Read(top fs.FS) (*Tree, error) {
 			}
 			return nil
 		}
-		if !entry.Type().IsRegular() {
+		if !entry.Type().IsRegular() || name == ".git" { // a file in a worktree of git's
 			return nil
 		}
 		data, err := fs.ReadFile(top, name)
