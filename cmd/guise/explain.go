@@ -1,18 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/interop"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
 )
 
 // explainCommand names what values mean.
 type explainCommand struct {
-	What string `arg:"" help:"A host, a file, or REGISTER=VALUE."`
+	What []string `arg:"" help:"A host or a document; REGISTER=VALUE; or what messages and logs say of registers, - for standard input."`
 	// Setup is the key of a captured setup, as "guise lint" and messages give it.
 	Setup string `placeholder:"SETUP" help:"Explain this setup of a capture, such as pmu+sve/vgic3; the first unless given."`
 	Arch  string `enum:"arm64,power" default:"arm64" help:"Architecture of REGISTER: ${enum}."`
@@ -28,52 +31,94 @@ type fieldAnswer struct {
 	Features []string `json:"features,omitzero"`
 	Takes    string   `json:"takes,omitzero"`
 	Note     string   `json:"note,omitzero"`
+	// Other is the value that a message gives beside.
+	Other string `json:"other,omitzero"`
 }
 
 type registerAnswer struct {
 	Name   string        `json:"name"`
 	Value  string        `json:"value"`
 	Fields []fieldAnswer `json:"fields"`
+	// What a message says of the register beside its value.
+	Encoding string         `json:"encoding,omitzero"`
+	KVMID    string         `json:"kvmId,omitzero"`
+	Other    string         `json:"other,omitzero"`
+	Errno    string         `json:"errno,omitzero"`
+	Reasons  []reasonAnswer `json:"reasons,omitzero"`
+	Note     string         `json:"note,omitzero"`
 }
 
 func (c *explainCommand) Run(s *session) (int, error) {
-	name, value, isValue := strings.Cut(c.What, "=")
-	var answers []registerAnswer
-	switch {
-	case isValue && c.Arch == "power":
-		return c.explainPower(s, name, value)
-	case isValue:
-		answer, err := explainValue(name, value)
-		if err != nil {
-			return 0, &inputError{err}
-		}
-		answers = []registerAnswer{answer}
-		c.All = true
-	default:
-		var err error
-		if answers, err = explainDocument(c.What, c.Setup); err != nil {
-			return 0, err
-		}
+	answers, err := c.answers(s)
+	if err != nil {
+		return 0, err
 	}
 	if c.JSON {
 		return statusYes, s.printJSON(answers)
 	}
 	for i := range answers {
+		if answers[i].KVMID != "" || answers[i].Note != "" {
+			c.printPasted(s, &answers[i])
+			continue
+		}
 		c.print(s, &answers[i])
 	}
 	return statusYes, nil
 }
 
+// answers explains the arguments: values, text that was pasted, or a host or
+// document.
+func (c *explainCommand) answers(s *session) ([]registerAnswer, error) {
+	if answers, all, err := c.values(); all || err != nil {
+		c.All = true
+		return answers, err
+	}
+	if answers, ok, err := c.pasted(); ok {
+		c.All = true
+		return answers, err
+	}
+	return explainDocument(c.What[0], c.Setup)
+}
+
+// values explains arguments that are all REGISTER=VALUE; all says whether they
+// are.
+func (c *explainCommand) values() (answers []registerAnswer, all bool, err error) {
+	for _, what := range c.What {
+		name, value, isValue := strings.Cut(what, "=")
+		if strings.EqualFold(name, "op0") {
+			return nil, false, nil // an encoding
+		}
+		if !isValue || strings.ContainsAny(what, " \t\n") || strings.Contains(value, "=") {
+			return nil, false, nil
+		}
+		explain := explainValue
+		if c.Arch == "power" {
+			explain = explainPowerValue
+		}
+		answer, err := explain(name, value)
+		if err != nil {
+			return nil, true, &inputError{err}
+		}
+		answers = append(answers, answer)
+	}
+	return answers, true, nil
+}
+
 // explainValue reads REGISTER=VALUE.
 func explainValue(name, text string) (registerAnswer, error) {
-	register := arm64.Named(name)
-	if register == nil {
-		return registerAnswer{}, fmt.Errorf("%s: not a register of the feature ID space or of KVM's firmware", name)
+	id, ok := interop.RegisterNamed(name)
+	if !ok {
+		return registerAnswer{}, fmt.Errorf("%s: not a register that KVM lists, or a KVM register id", name)
 	}
 	value, err := strconv.ParseUint(text, 0, 64)
 	if err != nil {
 		return registerAnswer{}, fmt.Errorf("%s: value %q: want a number such as 0x1101000020110112", name, text)
 	}
+	place, ok := arm64.PlaceOf(id)
+	if !ok {
+		return pastedAnswer(&interop.Said{ID: id, Name: cmp.Or(kernel.ListedName(id), id.String()), Value: value, HasValue: true}), nil
+	}
+	register := &arm64.Registers[place]
 	if register.Bits < 64 && value>>register.Bits != 0 {
 		return registerAnswer{}, fmt.Errorf("%s: value %#x does not fit into %d bits", name, value, register.Bits)
 	}
@@ -149,8 +194,11 @@ func explainRegister(register *isa.Register, value uint64, view *arm64.View, set
 		}
 		answer.Fields = append(answer.Fields, f)
 	}
-	if core := arm64.CoreName(value); place == arm64.MIDREL1 && core != "" {
-		answer.Value += "  " + core
+	switch {
+	case place == arm64.MIDREL1:
+		answer.Value += "  " + arm64.DescribeCore(value)
+	case strings.HasPrefix(register.Name, "CCSIDR_EL1["):
+		answer.Value += "  " + arm64.DescribeCache(value)
 	}
 	return answer
 }
@@ -221,6 +269,11 @@ func (c *explainCommand) print(s *session, a *registerAnswer) {
 		return
 	}
 	fmt.Fprintf(s.stdout, "%s = %s\n", a.Name, a.Value)
+	c.printFields(s, a)
+}
+
+// printFields writes a line for each field.
+func (c *explainCommand) printFields(s *session, a *registerAnswer) {
 	var rows [][]string
 	hidden := 0
 	for _, f := range a.Fields {
@@ -235,6 +288,9 @@ func (c *explainCommand) print(s *session, a *registerAnswer) {
 		takes := f.Takes
 		if takes != "" {
 			takes = "takes " + takes
+		}
+		if f.Other != "" {
+			takes = "beside " + f.Other
 		}
 		rows = append(rows, []string{f.Bits, f.Name, fmt.Sprintf("%#x", f.Value), meaning, takes, strings.Join(f.Features, " ")})
 	}

@@ -8,22 +8,13 @@ import (
 	"github.com/guise-project/guise/isa/power"
 )
 
-// explainPower names the fields of a POWER register.
-func (c *explainCommand) explainPower(s *session, name, text string) (int, error) {
+// explainPowerValue names the fields of a POWER register.
+func explainPowerValue(name, text string) (registerAnswer, error) {
 	value, err := strconv.ParseUint(text, 0, 64)
 	if err != nil {
-		return 0, &inputError{fmt.Errorf("%s: value %q: want a number such as 0x219f", name, text)}
+		return registerAnswer{}, fmt.Errorf("%s: value %q: want a number such as 0x219f", name, text)
 	}
-	answer, err := powerAnswer(name, value)
-	if err != nil {
-		return 0, &inputError{err}
-	}
-	if c.JSON {
-		return statusYes, s.printJSON([]registerAnswer{answer})
-	}
-	c.All = true
-	c.print(s, &answer)
-	return statusYes, nil
+	return powerAnswer(name, value)
 }
 
 // powerAnswer names the fields of a value.

@@ -128,10 +128,7 @@ func coreName(midr string) string {
 	if _, err := fmt.Sscanf(midr, "%x", &value); err != nil {
 		return midr
 	}
-	if name := arm64.CoreName(value); name != "" {
-		return name
-	}
-	return "core not known"
+	return arm64.DescribeCore(value)
 }
 
 // split divides findings by kind and verdict into those of identity and the

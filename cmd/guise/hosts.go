@@ -101,12 +101,18 @@ func readDocumentInto(buffer []byte, name string) ([]byte, error) {
 	if name != "-" {
 		return readfile.Into(buffer, name, guise.MaxDocumentSize)
 	}
+	return standardInput()
+}
+
+// standardInput reads standard input once: a command may look at it more often,
+// to see what it is.
+var standardInput = sync.OnceValues(func() ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(os.Stdin, guise.MaxDocumentSize+1))
 	if err == nil && len(data) > guise.MaxDocumentSize {
-		err = fmt.Errorf("%s: no document is longer than %d bytes", name, guise.MaxDocumentSize)
+		err = fmt.Errorf("-: no document is longer than %d bytes", guise.MaxDocumentSize)
 	}
 	return data, err
-}
+})
 
 // loadContract reads a contract. Errors are *inputError.
 func loadContract(name string) (*guise.Contract, error) {

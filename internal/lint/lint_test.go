@@ -125,4 +125,8 @@ func TestReadLeavesOutWhatIsNotTheProjects(t *testing.T) {
 	if got := strings.Join(paths, " "); got != ".ci/run a.md" {
 		t.Errorf("%s", got)
 	}
+	// A worktree has a file of that name.
+	if tree, err = Read(fstest.MapFS{".git": {Data: []byte("gitdir: elsewhere")}}); err != nil || len(tree.Files) > 0 {
+		t.Errorf("%v, %v", tree.Files, err)
+	}
 }

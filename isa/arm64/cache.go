@@ -1,5 +1,7 @@
 package arm64
 
+import "fmt"
+
 // TakesCache reports whether a kernel that lets CLIDR_EL1 and CCSIDR_EL1 be
 // chosen takes a value on a host with the given view. It is true for every
 // other register.
@@ -27,4 +29,18 @@ func TakesCache(place int, value uint64, view *View) bool {
 		return value&ccsidrReserved == 0 && value&lineSize >= view.Values[place]&lineSize
 	}
 	return true
+}
+
+// DescribeCache says the geometry that a CCSIDR_EL1 value gives in its layout of
+// 32 bits (Arm ARM, DDI 0487, CCSIDR_EL1, without FEAT_CCIDX): "64-byte lines,
+// 16 ways, 512 sets: 512 KiB".
+func DescribeCache(ccsidr uint64) string {
+	line := uint64(16) << (ccsidr & 7)
+	ways, sets := ccsidr>>3&0x3ff+1, ccsidr>>13&0x7fff+1
+	size := line * ways * sets
+	unit := fmt.Sprintf("%d bytes", size)
+	if size%1024 == 0 {
+		unit = fmt.Sprintf("%d KiB", size>>10)
+	}
+	return fmt.Sprintf("%d-byte lines, %d ways, %d sets: %s", line, ways, sets, unit)
 }
