@@ -28,6 +28,7 @@ var Rooms = []Room{
 	{".", true},
 	{"interop", true},
 	{"catalog", true},
+	{"internal/atomicfile", false},
 	{"internal/kvmabi", false},
 	{"internal/progress", false},
 	{"vm", false},
