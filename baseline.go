@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
 )
 
@@ -249,8 +250,33 @@ func (m *meeting) contract() *Contract {
 		c.MadeFrom[i] = Origin{Name: from.Name, Kernel: from.Host.Kernel, View: from.ViewDigest()}
 	})
 	slices.SortFunc(c.MadeFrom, func(a, b Origin) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.View, b.View)) })
-	c.complete()
+	c.Complete(m.lack)
 	return c
+}
+
+// lack reports whether it is known of every host that it does not have a
+// register which is not in its capture: its list is known, or no KVM has such a
+// register. A host without one of the first hypercall bitmaps decides itself what
+// its guests see of those services; the services of the last came with it.
+func (m *meeting) lack(id arm64.ID) bool {
+	if _, system := id.Encoding(); !system {
+		return id == arm64.ID(arm64.Registers[arm64.VENDORHYPBMAP2].ID)
+	}
+	return !kvmHas(id) || !slices.ContainsFunc(m.stances, func(t *stance) bool {
+		place, known := arm64.PlaceOf(id)
+		_, extra := t.setup.Extra[id]
+		return extra || known && t.setup.View.Present.Has(place) || t.setup.Listed == nil
+	})
+}
+
+// kvmHas reports whether KVM has a register for an encoding of the feature ID
+// space: it has one for every encoding from S3_0_C0_C1_0 to S3_0_C0_C7_7,
+// allocated or not (Linux, arch/arm64/kvm/sys_regs.c, ID_UNALLOCATED), and for
+// some of those that the table knows.
+func kvmHas(id arm64.ID) bool {
+	e, ok := id.Encoding()
+	place, known := arm64.PlaceOf(id)
+	return ok && (e.Op1 == 0 && e.CRm != 0 || known && arm64.Registers[place].Scope != isa.Hardware)
 }
 
 // listed returns the register ids that every host lists, nil where a list is

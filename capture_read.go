@@ -168,12 +168,11 @@ func (r *documentReader) capturedSetup(c *Capture) {
 			s.Listed = slices.Clone(s.Listed)
 			r.list("listedAdded", func() { s.Listed = append(s.Listed, r.registerID()) })
 			slices.Sort(s.Listed)
+			r.checkSorted(s.Listed)
 		case "listedRemoved":
-			s.Listed = slices.Clone(s.Listed)
-			r.list("listedRemoved", func() {
-				gone := r.registerID()
-				s.Listed = slices.DeleteFunc(s.Listed, func(id arm64.ID) bool { return id == gone })
-			})
+			gone := map[arm64.ID]bool{}
+			r.list("listedRemoved", func() { gone[r.registerID()] = true })
+			s.Listed = slices.DeleteFunc(slices.Clone(s.Listed), func(id arm64.ID) bool { return gone[id] })
 		case "accepts":
 			accepts.present = true
 			var find arm64.Finder

@@ -37,6 +37,11 @@ func Check(contract *Contract, capture *Capture, vmm VMM) HostVerdict {
 		return checkPower(contract, capture)
 	}
 	result := HostVerdict{Host: capture.Name}
+	if err := contract.Incomplete(); err != nil {
+		result.Verdict = Unknown
+		result.Findings = []Finding{{Verdict: Unknown, Kind: KindList, Register: "contract", Wanted: "complete", Means: err.Error(), Mend: "guise baseline -o makes complete contracts"}}
+		return result
+	}
 	setup := capture.Setup(contract.Setup.Key())
 	if setup == nil {
 		finding := Finding{
@@ -90,16 +95,74 @@ func (c *checker) host(value string) []HostValue {
 func (c *checker) register(place int) {
 	wanted, captured := c.contract.View.Present.Has(place), c.stance.setup.View.Present.Has(place)
 	register := &arm64.Registers[place]
+	id := arm64.ID(register.ID)
+	// What a guest in AArch32 reads there no VMM can write.
+	unseen := c.contract.Setup.Has(FeatureAArch32) && cacheRegister(place)
 	switch {
 	case leftToVMM(place):
+	case wanted && unseen:
+		c.add(Finding{
+			Verdict: Unknown, Kind: KindHardware, Register: register.Name, Wanted: registerText(place, c.contract.View.Values[place]),
+			Hosts: c.host("not known"), Means: "a guest in AArch32 reads another value than a VMM writes",
+		})
 	case wanted && captured:
 		c.values(place)
 	case wanted:
 		c.missing(place)
-	case captured && firmwareRegister(place) && arm64.ID(register.ID) >= arm64.FirmwareFeatureID(0):
-		// A bitmap that the contract does not name gets 0.
-		c.slots(place, 0)
+	case !inSpace(id) || leftAlone()[id] || unseen:
+	case captured && c.contract.Leaves(id):
+		c.left(place)
+	case captured:
+		c.absent(place)
+	case kvmHas(id) && c.stance.setup.Listed == nil && !c.contract.Leaves(id):
+		c.untold(id)
 	}
+}
+
+// left judges a register of the host that the contract says nothing of: nobody
+// knew what its own hosts show there.
+func (c *checker) left(place int) {
+	register := &arm64.Registers[place]
+	c.add(Finding{
+		Verdict: Unknown, Kind: KindList, Register: register.Name, Wanted: "uncontrolled",
+		Hosts: c.host(registerText(place, c.stance.setup.View.Values[place])), Means: meaning(register.Name, ""),
+		Mend: "guise capture on the hosts that the contract was made from",
+	})
+}
+
+// absent judges a register of the host that the contract says must not exist. A
+// bitmap can be made 0, which denies its services; all else a guest still reads.
+func (c *checker) absent(place int) {
+	if hypercallBitmap(place) {
+		c.slots(place, 0)
+		return
+	}
+	register := &arm64.Registers[place]
+	c.add(Finding{
+		Verdict: No, Kind: KindRefused, Register: register.Name, Wanted: "must not exist",
+		Hosts: c.host(registerText(place, c.stance.setup.View.Values[place])), Means: meaning(register.Name, ""), Who: "nobody",
+	})
+}
+
+// untold judges a register that the contract says must not exist and that the
+// host's capture does not have, where it does not have the list either.
+func (c *checker) untold(id arm64.ID) {
+	c.add(Finding{
+		Verdict: Unknown, Kind: KindList, Register: id.String(), Wanted: "must not exist",
+		Hosts: c.host("not captured"), Mend: "guise capture on the host",
+	})
+}
+
+// hypercallBitmap reports whether the register at place is a bitmap of hypercall
+// services.
+func hypercallBitmap(place int) bool {
+	return firmwareRegister(place) && arm64.ID(arm64.Registers[place].ID) >= arm64.FirmwareFeatureID(0)
+}
+
+// cacheRegister reports whether the register at place describes caches: CLIDR_EL1
+// or a CCSIDR_EL1. A guest in AArch32 does not read there what a VMM writes.
+func cacheRegister(place int) bool {
+	return place == arm64.CLIDREL1 || arm64.CCSIDREL1Level0 <= place && place <= arm64.CCSIDREL1Level13
 }
 
 // values judges the contract's value of a register that the host has.
@@ -111,8 +174,9 @@ func (c *checker) values(place int) {
 	differs := (rest ^ value) & arm64.RestMask(place) &^ vary
 	if free {
 		differs = 0
-		if !arm64.TakesCache(place, value, &c.stance.setup.View) {
-			differs = c.stance.setup.View.Values[place] ^ value
+		limit := c.stance.setup.View.Values[place]
+		if written := c.contract.Value(place, limit); !arm64.TakesWhole(place, written, &c.stance.setup.View) {
+			differs = limit ^ written
 		}
 	}
 	if differs == 0 {
@@ -130,7 +194,7 @@ func (c *checker) values(place int) {
 	switch _, possible := c.stance.mayTake().Rest(place); {
 	case register.Scope == isa.Hardware:
 		f.Kind = KindHardware
-	case possible:
+	case possible && arm64.TakesWhole(place, c.contract.Value(place, c.stance.setup.View.Values[place]), &c.stance.setup.View):
 		f.Verdict, f.Kind, f.Who = Unknown, KindUntried, "not known"
 		f.Mend = "guise capture on the host, or --assume-kernel VERSION"
 	case slices.Contains(identityRegisters, place):
@@ -154,13 +218,6 @@ func (c *checker) slots(place int, value uint64) {
 			continue
 		}
 		limit := field.Get(c.stance.setup.View.Values[place])
-		if aarch32Register(place) && !runsAArch32(&c.contract.View) && !runsAArch32(&c.stance.setup.View) {
-			c.add(Finding{
-				Verdict: Yes, Kind: KindVaries, Register: register.Name, Field: field.Name, Wanted: valueText(field, field.Get(value)),
-				Hosts: c.host(valueText(field, limit)), Means: "UNKNOWN to a guest without AArch32",
-			})
-			continue
-		}
 		f := Finding{
 			Verdict: No, Kind: KindRefused, Register: register.Name, Field: field.Name,
 			Wanted: valueText(field, field.Get(value)), Hosts: c.host(valueText(field, limit)),
@@ -219,8 +276,21 @@ func (c *checker) extra() {
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.stance.setup.Extra)) {
 		value := c.stance.setup.Extra[id]
-		if e, _ := id.Encoding(); value != 0 && slices.Contains(c.contract.Absent, e) {
-			c.add(Finding{Verdict: No, Kind: KindRefused, Register: id.String(), Wanted: "must not exist", Hosts: c.host(hexText(value, 64)), Who: "nobody"})
+		f := Finding{Verdict: No, Kind: KindRefused, Register: id.String(), Wanted: "must not exist", Hosts: c.host(hexText(value, 64)), Who: "nobody"}
+		switch _, given := c.contract.Extra[id]; {
+		case given:
+		case c.contract.Leaves(id):
+			f.Verdict, f.Kind, f.Wanted, f.Who = Unknown, KindList, "uncontrolled", "not known"
+			f.Mend = "guise capture on the hosts that the contract was made from"
+			c.add(f)
+		case inSpace(id):
+			c.add(f)
+		}
+	}
+	for _, id := range c.contract.Absent {
+		_, known := arm64.PlaceOf(id)
+		if _, there := c.stance.setup.Extra[id]; !known && !there && kvmHas(id) && c.stance.setup.Listed == nil {
+			c.untold(id)
 		}
 	}
 }
@@ -235,15 +305,30 @@ func (c *checker) setup() {
 	case there.IPABits < wanted.IPABits:
 		c.add(Finding{Verdict: No, Kind: KindSetup, Register: "IPA size", Wanted: fmt.Sprint(wanted.IPABits), Hosts: c.host(fmt.Sprint(there.IPABits)), Who: "nobody"})
 	}
-	if lengths := wanted.VectorLengths; lengths != 0 {
+	switch lengths := wanted.VectorLengths; {
+	case !wanted.Has(FeatureSVE):
+	case lengths == 0 || there.VectorLengths == 0:
+		c.add(Finding{
+			Verdict: Unknown, Kind: KindVectors, Register: "SVE vector lengths", Wanted: lengthsText(lengths),
+			Hosts: c.host(lengthsText(there.VectorLengths)), Who: "not known", Mend: "guise capture on the hosts",
+		})
+	default:
 		cut := there.VectorLengths & (1<<(16-bits.LeadingZeros16(lengths)) - 1)
 		if cut != lengths {
 			c.add(Finding{
-				Verdict: No, Kind: KindVectors, Register: "SVE vector lengths", Wanted: fmt.Sprint(vectorBits(lengths)),
-				Hosts: c.host(fmt.Sprint(vectorBits(there.VectorLengths))), Who: "nobody: lengths can only be cut from the top",
+				Verdict: No, Kind: KindVectors, Register: "SVE vector lengths", Wanted: lengthsText(lengths),
+				Hosts: c.host(lengthsText(there.VectorLengths)), Who: "nobody: lengths can only be cut from the top",
 			})
 		}
 	}
+}
+
+// lengthsText says which vector lengths there are, in bits.
+func lengthsText(lengths uint16) string {
+	if lengths == 0 {
+		return "not captured"
+	}
+	return fmt.Sprint(vectorBits(lengths))
 }
 
 // vmm adds what a VMM does with the contract.

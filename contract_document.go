@@ -37,7 +37,7 @@ func (c *Contract) Marshal() []byte {
 	}
 	document := members{
 		"schema": SchemaContract, "setup": setup, "registers": registers, "firmware": firmware,
-		"absent": encodingList(c.Absent), "uncontrolled": encodingList(c.Uncontrolled), "others": zeroForOthers,
+		"absent": nameList(c.Absent), "uncontrolled": nameList(c.Uncontrolled), "others": zeroForOthers,
 	}
 	if len(hardware) > 0 {
 		document["hardware"] = hardware
@@ -65,12 +65,11 @@ func (c *Contract) withOrigins(document members) []byte {
 	return marshal(document)
 }
 
-// encodingList writes encodings by their architecture names where they have
-// one.
-func encodingList(encodings []arm64.Encoding) []string {
-	names := make([]string, len(encodings))
-	for i, e := range encodings {
-		names[i] = e.ID().String()
+// nameList writes registers by their architecture names where they have one.
+func nameList(ids []arm64.ID) []string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = id.String()
 	}
 	slices.Sort(names)
 	return names
@@ -105,9 +104,9 @@ func ReadContract(file string, data []byte) (*Contract, error) {
 		case "vary":
 			r.object("vary", func(name []byte) { r.varyMask(c, name) })
 		case "absent":
-			r.list("absent", func() { c.Absent = append(c.Absent, r.encoding("absent")) })
+			r.list("absent", func() { c.Absent = append(c.Absent, r.ruled("absent")) })
 		case "uncontrolled":
-			r.list("uncontrolled", func() { c.Uncontrolled = append(c.Uncontrolled, r.encoding("uncontrolled")) })
+			r.list("uncontrolled", func() { c.Uncontrolled = append(c.Uncontrolled, r.ruled("uncontrolled")) })
 		case "others":
 			if text := r.text("others"); r.err == nil && string(text) != zeroForOthers {
 				r.fail("others: want %s, there is %q", zeroForOthers, text)
@@ -122,6 +121,8 @@ func ReadContract(file string, data []byte) (*Contract, error) {
 		}
 	})
 	c.View, c.Extra = captured.View, captured.Extra
+	slices.Sort(c.Absent)
+	slices.Sort(c.Uncontrolled)
 	r.checkContract(c)
 	r.oneArchitecture(c.Power != nil)
 	if err := r.finishAs(SchemaContract); err != nil {
@@ -129,6 +130,9 @@ func ReadContract(file string, data []byte) (*Contract, error) {
 	}
 	if !schema || !setup && c.Power == nil {
 		return nil, &DocumentError{File: file, Message: "want a contract with its schema, " + SchemaContract + ", and its setup"}
+	}
+	if err := c.Incomplete(); err != nil {
+		return nil, &DocumentError{File: file, Message: err.Error()}
 	}
 	return c, nil
 }
@@ -143,12 +147,6 @@ func (r *documentReader) checkContract(c *Contract) {
 			r.fail("vary: %s has no value in the contract", name)
 		case c.Vary[place]&c.View.Values[place] != 0:
 			r.fail("vary: %s: bits %#x vary and have a value", name, c.Vary[place]&c.View.Values[place])
-		}
-	}
-	for _, e := range slices.Concat(c.Absent, c.Uncontrolled) {
-		place, known := arm64.PlaceOf(e.ID())
-		if _, extra := c.Extra[e.ID()]; r.err == nil && (extra || (known && c.View.Present.Has(place) && arm64.Registers[place].Scope != isa.Hardware)) {
-			r.fail("%s: has a value and must not have one", e.ID())
 		}
 	}
 }
@@ -168,23 +166,23 @@ func (r *documentReader) varyMask(c *Contract, name []byte) {
 	c.Vary[place] = r.hexadecimal(register.Name, int(register.Bits))
 }
 
-// encoding reads a register of the feature ID space by either of its names.
-func (r *documentReader) encoding(what string) arm64.Encoding {
+// ruled reads a register that a contract is complete over, by any of its names.
+func (r *documentReader) ruled(what string) arm64.ID {
 	name := r.text(what)
 	if r.err != nil {
-		return arm64.Encoding{}
+		return 0
 	}
-	encoding, err := arm64.ParseEncoding(string(name))
+	var id arm64.ID
+	if encoding, err := arm64.ParseEncoding(string(name)); err == nil {
+		id = encoding.ID()
+	}
 	if place, ok := arm64.PlaceBytes(name); ok {
-		encoding, ok = arm64.ID(arm64.Registers[place].ID).Encoding()
-		if ok {
-			err = nil
-		}
+		id = arm64.ID(arm64.Registers[place].ID)
 	}
-	if err != nil || !encoding.InFeatureSpace() {
-		r.fail("%s: %q is not an encoding of the feature ID space", what, name)
+	if !inSpace(id) {
+		r.fail("%s: %q is not an encoding of the feature ID space, nor a firmware register of KVM", what, name)
 	}
-	return encoding
+	return id
 }
 
 func (r *documentReader) origin() (o Origin) {

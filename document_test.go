@@ -306,6 +306,8 @@ func TestBadContracts(t *testing.T) {
 		{"varies without a value", head + `"vary":{"CTR_EL0":"0x0000000000000001"}}`, `CTR_EL0 has no value in the contract`},
 		{"varies and has a value", head + `"registers":{"CTR_EL0":"0x0000000000000001"},"vary":{"CTR_EL0":"0x0000000000000001"}}`, `bits 0x1 vary and have a value`},
 		{"absent and has a value", head + `"registers":{"CTR_EL0":"0x0000000000000001"},"absent":["CTR_EL0"]}`, `CTR_EL0: has a value and must not have one`},
+		{"says too little", head + `"absent":[]}`, `MIDR_EL1: want a value, or that it is absent or uncontrolled; the contract says nothing of it`},
+		{"says it twice", head + `"absent":["MIDR_EL1"],"uncontrolled":["S3_0_C0_C0_0"]}`, `MIDR_EL1: want it once, absent or uncontrolled; it stands there 2 times`},
 		{"another rule", head + `"others":"0x0000000000000001"}`, `others: want 0x0000000000000000`},
 	} {
 		t.Run(bad.name, func(t *testing.T) {

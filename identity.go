@@ -11,15 +11,13 @@ var identityRegisters = []int{arm64.MIDREL1, arm64.REVIDREL1, arm64.AIDREL1}
 
 // settleIdentity judges one of MIDR_EL1, REVIDR_EL1 and AIDR_EL1.
 func (m *meeting) settleIdentity(place int) uint64 {
-	if m.vary[place] != 0 {
-		return 0
-	}
+	vary := m.vary[place]
 	wanted, named := m.stances[0].capture, m.policy.identity != nil
 	if named {
 		wanted = m.policy.identity
 	}
 	value := wanted.Setups[0].View.Values[place]
-	other := slices.IndexFunc(m.stances, func(t *stance) bool { return t.setup.View.Values[place] != value })
+	other := slices.IndexFunc(m.stances, func(t *stance) bool { return (t.setup.View.Values[place]^value)&^vary != 0 })
 	if other < 0 {
 		return value
 	}
@@ -31,7 +29,7 @@ func (m *meeting) settleIdentity(place int) uint64 {
 	for _, c := range []*Capture{wanted, m.stances[other].capture} {
 		finding.Hosts = append(finding.Hosts, HostValue{Host: c.Name, Value: identityText(place, c.Setups[0].View.Values[place])})
 	}
-	verdict, blocked := m.identitySettable(place, value)
+	verdict, blocked := m.identitySettable(place, value, vary)
 	switch {
 	case verdict == No:
 		finding.Who = "nobody on " + blocked
@@ -53,10 +51,10 @@ func (m *meeting) settleIdentity(place int) uint64 {
 }
 
 // identitySettable says whether every host with another value can be given
-// this one, and names one that cannot or is not known to.
-func (m *meeting) identitySettable(place int, value uint64) (verdict Verdict, blocked string) {
+// this one, but for the bits that vary, and names one that cannot or is not known to.
+func (m *meeting) identitySettable(place int, value, vary uint64) (verdict Verdict, blocked string) {
 	for _, t := range m.stances {
-		if t.setup.View.Values[place] == value {
+		if (t.setup.View.Values[place]^value)&^vary == 0 {
 			continue
 		}
 		_, certain := t.certain.Rest(place)

@@ -53,9 +53,10 @@ func newMeeting(captures []*Capture, key string, policy *Policy, limits *restric
 
 // settle judges every register and builds the contract.
 func (m *meeting) settle() *BaselineResult {
+	aarch32 := m.stances[0].setup.Has(FeatureAArch32)
 	for place := range arm64.Registers {
 		agrees := m.everywhere.Has(place) && m.restCertain[place] == 0
-		if !m.somewhere.Has(place) || leftToVMM(place) || (!agrees && !m.matters(place)) {
+		if !m.somewhere.Has(place) || leftToVMM(place) || (aarch32 && cacheRegister(place)) || (!agrees && !m.matters(place)) {
 			continue
 		}
 		if !m.everywhere.Has(place) && !m.onlySomewhere(place) {

@@ -226,7 +226,7 @@ func (r *restriction) varyNamed(name string) error {
 	switch {
 	case !ok:
 		return fmt.Errorf("--vary %s: %s is not a register", name, registerName)
-	case registerName == "DCZID_EL0":
+	case place == arm64.DCZIDEL0:
 		return fmt.Errorf("--vary %s: must never vary: guests remember the size that DC ZVA clears, and a wrong one corrupts memory", name)
 	case !dotted:
 		r.vary[place] = ^uint64(0) >> (64 - arm64.Registers[place].Bits)

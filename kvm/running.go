@@ -112,17 +112,11 @@ func parseIDRegisters(text string) (*guise.Contract, error) {
 		return nil, nil
 	}
 	c.Setup = setupOf(&c.View)
-	for _, e := range arm64.FeatureSpace() {
-		place, known := arm64.PlaceOf(e.ID())
-		_, extra := c.Extra[e.ID()]
-		switch {
-		case extra, known && c.View.Present.Has(place):
-		case e.Op1 == 0 && e.CRm == 0 && !known:
-			c.Absent = append(c.Absent, e)
-		default:
-			c.Uncontrolled = append(c.Uncontrolled, e)
-		}
-	}
+	c.Complete(func(id arm64.ID) bool {
+		_, known := arm64.PlaceOf(id)
+		e, system := id.Encoding()
+		return system && e.Op1 == 0 && e.CRm == 0 && !known
+	})
 	return c, nil
 }
 

@@ -50,7 +50,7 @@ func TestRunningVMs(t *testing.T) {
 	if c.Extra[unknown.ID()] != 7 {
 		t.Errorf("S3_0_C0_C0_1 is %#x", c.Extra[unknown.ID()])
 	}
-	clidr := arm64.Encoding{Op0: 3, Op1: 1, Op2: 1}
+	clidr := arm64.ID(arm64.Registers[arm64.CLIDREL1].ID)
 	if !slices.Contains(c.Uncontrolled, clidr) || slices.Contains(c.Absent, clidr) {
 		t.Error("CLIDR_EL1, of which debugfs says nothing, is said not to exist")
 	}

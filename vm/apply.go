@@ -85,6 +85,9 @@ type Applied struct {
 // refuses anything the VM is dropped and the error is an *ApplyError that names
 // everything it refuses; there is never half a contract.
 func Apply(ctx context.Context, host Host, contract *guise.Contract, vcpus int) (VM, *Applied, error) {
+	if err := contract.Incomplete(); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", contractName(contract), err)
+	}
 	setup := contract.Setup
 	machine, err := newContractVM(ctx, host, &setup, vcpus)
 	if err != nil {
@@ -248,11 +251,11 @@ func (a *applier) register(vcpu, place int) error {
 	}
 	wanted := a.contract.Value(place, limit)
 	if !inContract {
-		if KeepsOwn(place) {
+		if cacheDescription(place) || a.contract.Leaves(id) && !hypercallBitmap(id) {
 			return nil
 		}
-		// What the contract's hosts do not have gets the value of what nobody
-		// knows: 0.
+		// What must not exist gets the value of what nobody knows, 0; so does a
+		// bitmap of services, which are denied where nobody names them.
 		wanted = 0
 	}
 	if wanted == limit {

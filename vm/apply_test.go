@@ -24,6 +24,7 @@ func contractOf(t *testing.T, values map[arm64.ID]uint64) *guise.Contract {
 		}
 		c.View.Put(place, value)
 	}
+	c.Complete(func(arm64.ID) bool { return false })
 	return c
 }
 

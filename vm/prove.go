@@ -334,8 +334,8 @@ func (c *comparison) absent() {
 	if c.contract == nil {
 		return
 	}
-	for _, e := range c.contract.Absent {
-		record := c.trace.Find(probe.MRS, e.ID().String())
+	for _, id := range c.contract.Absent {
+		record := c.trace.Find(probe.MRS, id.String())
 		if record != nil && record.Outcome == probe.Completed {
 			c.add(guise.Finding{Verdict: guise.No, Kind: guise.KindShown, Register: record.Name, Wanted: "must not exist",
 				Hosts: c.hostValue(saw(record)), Rests: c.looked()})

@@ -58,8 +58,8 @@ func (c *comparison) unguarded() {
 		}
 	}
 	var absent []string
-	for _, e := range c.contract.Absent {
-		if name := e.ID().String(); byCPU(name) {
+	for _, id := range c.contract.Absent {
+		if name := id.String(); byCPU(name) {
 			absent = append(absent, name)
 		}
 	}

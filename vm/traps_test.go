@@ -66,7 +66,9 @@ func TestProveTraps(t *testing.T) {
 	absent := arm64.Encoding{Op0: 3, Op1: 1, CRm: 1}
 	// The host has AES and LSE atomics to give, and no MOPS.
 	contract := contractOf(t, map[arm64.ID]uint64{pfr0: 0x1101_0000_1111_0112, isar0: 0x0000_1111_1001_2100})
-	contract.Absent = []arm64.Encoding{absent, {Op0: 3, Op1: 1, CRm: 2}}
+	contract.Complete(func(id arm64.ID) bool {
+		return id == absent.ID() || id == arm64.Encoding{Op0: 3, Op1: 1, CRm: 2}.ID()
+	})
 	host := &observed{Fake: fake(), cpu: []string{absent.ID().String(), "ID_AA64PFR0_EL1", "FEAT_LSE"}}
 	proof, err := vm.Prove(t.Context(), host, contract, vm.ProveOptions{Traps: true, VCPUs: 2})
 	if err != nil {
@@ -91,7 +93,7 @@ func TestProveTraps(t *testing.T) {
 // TestProveTrapsUnknown: without evidence nothing is said of who answered.
 func TestProveTrapsUnknown(t *testing.T) {
 	contract := contractOf(t, map[arm64.ID]uint64{pfr0: 0x1101_0000_1111_0112})
-	contract.Absent = []arm64.Encoding{{Op0: 3, Op1: 1, CRm: 1}}
+	contract.Complete(func(id arm64.ID) bool { return id == arm64.Encoding{Op0: 3, Op1: 1, CRm: 1}.ID() })
 	for want, host := range map[string]vm.Host{
 		"the buffer lost events": &observed{Fake: fake(), unknown: "the buffer lost events"},
 		"fake does not tell":     fake(),

@@ -21,6 +21,7 @@ func TestCompareWithCheck(t *testing.T) {
 	setup.Offers = &offers
 	contract := &guise.Contract{}
 	contract.View.Put(arm64.IDAA64PFR0EL1, 0x12)
+	contract.Complete(func(arm64.ID) bool { return false })
 	refusal := vm.Refusal{Register: "ID_AA64PFR0_EL1", Field: "EL0", Wanted: 2, There: 1, Errno: syscall.EINVAL}
 	for _, row := range []struct {
 		name                 string

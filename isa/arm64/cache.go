@@ -2,15 +2,15 @@ package arm64
 
 import "fmt"
 
-// TakesCache reports whether a kernel that lets CLIDR_EL1 and CCSIDR_EL1 be
-// chosen takes a value on a host with the given view. It is true for every
-// other register.
+// TakesWhole reports whether a kernel that lets CLIDR_EL1, CCSIDR_EL1 or the
+// identity be chosen takes a value on a host with the given view. It is true for
+// every other register.
 //
-// Refused are reserved bits, a line shorter than the shortest of the host's
+// Refused are reserved bits, the upper half of MIDR_EL1 among them, a line shorter than the shortest of the host's
 // CPUs, which the view's own value has, and, where the CPUs do not have
 // CTR_EL0.IDC, levels without data caches to clean (Linux 6.3 and later,
 // arch/arm64/kvm/sys_regs.c, set_clidr and set_ccsidr).
-func TakesCache(place int, value uint64, view *View) bool {
+func TakesWhole(place int, value uint64, view *View) bool {
 	const (
 		clidrReserved       = ^uint64(0x7fff_ffff_ffff)
 		levelOfCoherency    = 7 << 24
@@ -22,6 +22,8 @@ func TakesCache(place int, value uint64, view *View) bool {
 	switch {
 	case value == view.Values[place]:
 		return true
+	case place == MIDREL1:
+		return value>>32 == 0
 	case place == CLIDREL1:
 		nothingToClean := value&levelOfCoherency == 0 || value&levelsOfUnification == 0
 		return value&clidrReserved == 0 && (view.Values[CTREL0]&ctrIDC != 0 || !nothingToClean)

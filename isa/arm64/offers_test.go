@@ -157,7 +157,7 @@ func TestMeetDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func TestTakesCache(t *testing.T) {
+func TestTakesWhole(t *testing.T) {
 	with, without := new(View), new(View)
 	with.Put(CTREL0, 1<<28)
 	with.Put(CLIDREL1, 1<<24|4)
@@ -182,7 +182,7 @@ func TestTakesCache(t *testing.T) {
 		{CCSIDREL1Level0, 1<<32 | 2, with, false},
 		{MIDREL1, 0, with, true},
 	} {
-		if got := TakesCache(c.place, c.value, c.view); got != c.want {
+		if got := TakesWhole(c.place, c.value, c.view); got != c.want {
 			t.Errorf("%s=%#x: %v", Registers[c.place].Name, c.value, got)
 		}
 	}

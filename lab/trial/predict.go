@@ -65,7 +65,7 @@ func (p *Plan) predictRest(host int, setup *guise.CapturedSetup, place int, valu
 	switch {
 	case !setup.View.Present.Has(place):
 		return prediction{errno: syscall.ENOENT}
-	case own == value&arm64.RestMask(place), free && arm64.TakesCache(place, value, &setup.View):
+	case own == value&arm64.RestMask(place), free && arm64.TakesWhole(place, value, &setup.View):
 		return prediction{shown: true}
 	case p.profile(host).IgnoresAArch32(place) && !kernel.HasAArch32(&setup.View, setup.KernelVM()):
 		return prediction{}

@@ -17,6 +17,7 @@ import (
 func stateForTest() *State {
 	contract := &guise.Contract{Name: "s.json", Setup: guise.Setup{VGIC: 3, Features: []guise.Feature{guise.FeaturePMU}}}
 	contract.View.Put(arm64.IDAA64PFR0EL1, 0x11)
+	contract.Complete(func(arm64.ID) bool { return false })
 	return &State{
 		Made:     guise.Occasion{At: "2026-11-21T00:00:00Z", By: "guise test"},
 		Host:     guise.HostFacts{Kernel: "7.2.12", Mode: "vhe", PageSize: 4096},

@@ -15,13 +15,14 @@ import (
 func smallContract() *guise.Contract {
 	contract := &guise.Contract{Setup: guise.Setup{VGIC: 3, Features: []guise.Feature{guise.FeatureMTE}}}
 	contract.View.Put(arm64.IDAA64PFR0EL1, 0x11)
+	contract.Complete(func(arm64.ID) bool { return false })
 	contract.Listed = []arm64.ID{0x603000000013c000, 0x603000000013c006}
 	return contract
 }
 
 // contractBeyond are the reasons of a contract's reader that its schema cannot
 // give.
-var contractBeyond = []string{"ascending order", "has a value and must not have one", "has no value in the contract", "vary and have a value"}
+var contractBeyond = []string{"ascending order", "the contract says nothing of it", "want it once", "has a value and must not have one", "has no value in the contract", "vary and have a value"}
 
 // carriedKinds are the documents that are carried between hosts.
 func carriedKinds(t *testing.T) []kind {

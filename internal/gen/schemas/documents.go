@@ -32,8 +32,8 @@ func common() object {
 			}
 			return hex64
 		}), "KVM's own registers"),
-		"encodings": list(encodingName()),
-		"listed":    described(list(hex64), "KVM register ids as KVM_GET_REG_LIST gives them, in ascending order"),
+		"ruled":  list(ruledName()),
+		"listed": described(list(hex64), "KVM register ids as KVM_GET_REG_LIST gives them, in ascending order"),
 	}
 	maps.Copy(definitions, sets())
 	maps.Copy(definitions, acceptedSets())
@@ -120,8 +120,8 @@ func contract() object {
 		"registers":    shared("registers"),
 		"firmware":     shared("firmware"),
 		"hardware":     described(shared("registers"), "registers that a guest reads from the CPU and nobody can set: a host must have these values"),
-		"absent":       described(shared("encodings"), "encodings of the feature ID space that must not exist"),
-		"uncontrolled": described(shared("encodings"), "encodings that no VMM controls, or that are the VMM's to choose"),
+		"absent":       described(shared("ruled"), "registers of the feature ID space and of firmware that must not exist"),
+		"uncontrolled": described(shared("ruled"), "registers that no VMM controls, that are the VMM's to choose, or that nobody knew; each register of the feature ID space and of firmware stands in exactly one place"),
 		"others":       described(object{"const": "0x0000000000000000"}, "the value of what nobody knows yet"),
 		"listed":       shared("listed"),
 		"vary": described(registerMap(func(place int) object {

@@ -70,11 +70,11 @@ func registerName() object {
 	return oneOfWords(names...)
 }
 
-// encodingName is a register of the feature ID space.
-func encodingName() object {
+// ruledName is a register that a contract is complete over.
+func ruledName() object {
 	names := []string{featureEncoding}
 	for place := range arm64.Registers {
-		if encoding, ok := arm64.ID(arm64.Registers[place].ID).Encoding(); ok && encoding.InFeatureSpace() {
+		if encoding, ok := arm64.ID(arm64.Registers[place].ID).Encoding(); firmware(place) || ok && encoding.InFeatureSpace() {
 			names = append(names, regexp.QuoteMeta(arm64.Registers[place].Name))
 		}
 	}
