@@ -60,6 +60,9 @@ func Check(contract *Contract, capture *Capture, vmm VMM) HostVerdict {
 	for place := range arm64.Registers {
 		c.register(place)
 	}
+	if f := readsCPU(capture, &setup.Setup); f != nil {
+		c.add(*f)
+	}
 	c.extra()
 	c.setup()
 	c.vmm(vmm)
@@ -111,37 +114,51 @@ func (c *checker) register(place int) {
 		c.missing(place)
 	case !inSpace(id) || leftAlone()[id] || unseen:
 	case captured && c.contract.Leaves(id):
-		c.left(place)
+		c.left(id, registerText(place, c.stance.setup.View.Values[place]))
 	case captured:
 		c.absent(place)
-	case kvmHas(id) && c.stance.setup.Listed == nil && !c.contract.Leaves(id):
+	case c.contract.Leaves(id):
+	case hypercallBitmap(place) && place != arm64.VENDORHYPBMAP2:
+		c.add(Finding{
+			Verdict: Unknown, Kind: KindList, Register: register.Name, Wanted: "must not exist", Hosts: c.host("no such register"),
+			Means: "a host without the register decides itself which services its guests see", Who: "nobody on a host without the register",
+		})
+	case kvmHas(id) && c.stance.setup.Listed == nil:
 		c.untold(id)
 	}
 }
 
 // left judges a register of the host that the contract says nothing of: nobody
 // knew what its own hosts show there.
-func (c *checker) left(place int) {
-	register := &arm64.Registers[place]
+func (c *checker) left(id arm64.ID, value string) {
 	c.add(Finding{
-		Verdict: Unknown, Kind: KindList, Register: register.Name, Wanted: "uncontrolled",
-		Hosts: c.host(registerText(place, c.stance.setup.View.Values[place])), Means: meaning(register.Name, ""),
-		Mend: "guise capture on the hosts that the contract was made from",
+		Verdict: Unknown, Kind: KindList, Register: id.String(), Wanted: "uncontrolled", Hosts: c.host(value),
+		Means: meaning(id.String(), ""), Who: "not known", Mend: "guise capture on the hosts that the contract was made from",
 	})
 }
 
 // absent judges a register of the host that the contract says must not exist. A
-// bitmap can be made 0, which denies its services; all else a guest still reads.
+// firmware register can be made 0, as bitmaps are to deny their services; all else a
+// guest still reads.
 func (c *checker) absent(place int) {
-	if hypercallBitmap(place) {
+	if firmwareRegister(place) {
 		c.slots(place, 0)
 		return
 	}
-	register := &arm64.Registers[place]
-	c.add(Finding{
-		Verdict: No, Kind: KindRefused, Register: register.Name, Wanted: "must not exist",
-		Hosts: c.host(registerText(place, c.stance.setup.View.Values[place])), Means: meaning(register.Name, ""), Who: "nobody",
-	})
+	c.exists(arm64.ID(arm64.Registers[place].ID), registerText(place, c.stance.setup.View.Values[place]))
+}
+
+// exists finds a register that must not exist. Whether a guest in AArch32 comes to
+// one is not known.
+func (c *checker) exists(id arm64.ID, value string) {
+	f := Finding{
+		Verdict: No, Kind: KindRefused, Register: id.String(), Wanted: "must not exist", Hosts: c.host(value),
+		Means: meaning(id.String(), ""), Who: "nobody",
+	}
+	if c.contract.Setup.Has(FeatureAArch32) {
+		f.Verdict, f.Who = Unknown, "not known"
+	}
+	c.add(f)
 }
 
 // untold judges a register that the contract says must not exist and that the
@@ -167,16 +184,16 @@ func cacheRegister(place int) bool {
 
 // values judges the contract's value of a register that the host has.
 func (c *checker) values(place int) {
-	value := c.contract.View.Values[place]
+	limit := c.stance.setup.View.Values[place]
+	value := c.contract.Value(place, limit) // what is written
 	c.slots(place, value)
 	vary := c.contract.Vary[place]
 	rest, free := c.stance.certain.Rest(place)
 	differs := (rest ^ value) & arm64.RestMask(place) &^ vary
 	if free {
 		differs = 0
-		limit := c.stance.setup.View.Values[place]
-		if written := c.contract.Value(place, limit); !arm64.TakesWhole(place, written, &c.stance.setup.View) {
-			differs = limit ^ written
+		if !arm64.TakesWhole(place, value, &c.stance.setup.View) {
+			differs = limit ^ value
 		}
 	}
 	if differs == 0 {
@@ -194,7 +211,7 @@ func (c *checker) values(place int) {
 	switch _, possible := c.stance.mayTake().Rest(place); {
 	case register.Scope == isa.Hardware:
 		f.Kind = KindHardware
-	case possible && arm64.TakesWhole(place, c.contract.Value(place, c.stance.setup.View.Values[place]), &c.stance.setup.View):
+	case possible && arm64.TakesWhole(place, value, &c.stance.setup.View):
 		f.Verdict, f.Kind, f.Who = Unknown, KindUntried, "not known"
 		f.Mend = "guise capture on the host, or --assume-kernel VERSION"
 	case slices.Contains(identityRegisters, place):
@@ -226,7 +243,8 @@ func (c *checker) slots(place int, value uint64) {
 		if c.stance.setup.Offers != nil {
 			f.Hosts[0].Takes = acceptedText(&arm64.Slots[slot], certain)
 		}
-		if known && possible.Has(member) {
+		partly := field.Mask()&c.contract.Vary[place] != 0 // what is seen need only agree in part
+		if partly || known && possible.Has(member) {
 			f.Verdict, f.Kind, f.Who = Unknown, KindUntried, "not known"
 			f.Mend = "guise capture on the host, or --assume-kernel VERSION"
 		} else if since, ok := kernel.WritableSince(slot); ok && possible.Len() == 1 {
@@ -276,15 +294,12 @@ func (c *checker) extra() {
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.stance.setup.Extra)) {
 		value := c.stance.setup.Extra[id]
-		f := Finding{Verdict: No, Kind: KindRefused, Register: id.String(), Wanted: "must not exist", Hosts: c.host(hexText(value, 64)), Who: "nobody"}
 		switch _, given := c.contract.Extra[id]; {
 		case given:
 		case c.contract.Leaves(id):
-			f.Verdict, f.Kind, f.Wanted, f.Who = Unknown, KindList, "uncontrolled", "not known"
-			f.Mend = "guise capture on the hosts that the contract was made from"
-			c.add(f)
+			c.left(id, hexText(value, 64))
 		case inSpace(id):
-			c.add(f)
+			c.exists(id, hexText(value, 64))
 		}
 	}
 	for _, id := range c.contract.Absent {

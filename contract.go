@@ -136,9 +136,17 @@ func (c *Contract) Incomplete() error {
 		}
 	}
 	var missing error
+	mpidr := arm64.ID(arm64.Registers[arm64.MPIDREL1].ID)
+	if c.View.Present.Has(arm64.CSSELREL1) {
+		return fmt.Errorf("CSSELR_EL1: is a guest's selection and has no value in a contract")
+	}
 	for _, id := range Space() {
 		n, has := rules[id], c.has(id)
 		switch {
+		case id == mpidr && has:
+			return fmt.Errorf("%s: is the VMM's to choose and has no value in a contract; want it uncontrolled", id)
+		case leftAlone()[id] && slices.Contains(c.Absent, id):
+			return fmt.Errorf("%s: is what the CPU or the VMM makes it and cannot be absent; want it uncontrolled", id)
 		case has && n > 0:
 			return fmt.Errorf("%s: has a value and must not have one: it is said to be absent or uncontrolled", id)
 		case n > 1:

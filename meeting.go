@@ -64,6 +64,12 @@ func (m *meeting) settle() *BaselineResult {
 		}
 		m.settleRegister(place)
 	}
+	for _, t := range m.stances {
+		if f := readsCPU(t.capture, &t.setup.Setup); f != nil {
+			m.add(*f)
+			break
+		}
+	}
 	m.settleExtra()
 	m.settleSetup()
 	m.noteLists()

@@ -21,11 +21,55 @@ func newStance(c *Capture, s *CapturedSetup) *stance {
 	t := &stance{capture: c, setup: s}
 	if s.Offers != nil {
 		t.certain = s.Offers
-		return t
+	} else {
+		certain, possible := everyKernel(s), possibleOffers(s)
+		t.certain, t.possible = &certain, &possible
 	}
-	certain, possible := everyKernel(s), possibleOffers(s)
-	t.certain, t.possible = &certain, &possible
+	if s.Protected {
+		t.certain = answeredByEL2(t.certain, &s.View)
+		if t.possible != nil {
+			t.possible = answeredByEL2(t.possible, &s.View)
+		}
+	}
 	return t
+}
+
+// answeredByEL2 leaves VENDOR_HYP_BMAP.FUNC_FEAT of a protected VM only what its
+// host shows: the hypervisor answers HVC of that call itself, whatever the bit
+// (tried on 7.1 and 7.2, docs/findings.md).
+func answeredByEL2(offers *arm64.Offers, view *arm64.View) *arm64.Offers {
+	slot := slotOf(arm64.VENDORHYPBMAP, []byte("FUNC_FEAT"))
+	limit, known := arm64.Slots[slot].Extract(view.Values[arm64.VENDORHYPBMAP])
+	if !known || !view.Present.Has(arm64.VENDORHYPBMAP) {
+		return offers
+	}
+	narrowed := *offers
+	narrowed.PutSet(slot, offers.Set(slot)&isa.Only(limit))
+	return &narrowed
+}
+
+// readsCPU finds that a guest of the setup reads the ID registers of the CPU, or
+// that it is not known whether it does, whatever a VMM reads and writes: a guest
+// in AArch32 before Linux 6.1. It is nil where KVM answers.
+func readsCPU(c *Capture, s *Setup) *Finding {
+	if !s.Has(FeatureAArch32) {
+		return nil
+	}
+	if version, err := kernel.ParseVersion(c.Host.Kernel); err == nil {
+		if profile, err := kernel.At(version); err == nil && profile.Does(kernel.TrapsFeatures32) {
+			return nil
+		}
+	}
+	release := c.Host.Kernel
+	if release == "" {
+		release = "not known"
+	}
+	return &Finding{
+		Verdict: Unknown, Kind: KindHardware, Register: "ID registers", Wanted: "those of the contract",
+		Hosts: []HostValue{{Host: c.Name, Value: "Linux " + release}}, Who: "nobody",
+		Means: "a guest in AArch32 reads the CPU's own before Linux 6.1, whatever KVM holds",
+		Mend:  "a later kernel",
+	}
 }
 
 // everyKernel is what a host takes whatever its kernel: equal writes (Linux 4.15

@@ -137,6 +137,7 @@ type applier struct {
 	vcpus    int
 	done     Applied
 	refusals []Refusal
+	alone    *arm64.View // see seenAlone
 }
 
 // stages is the order of writing. Within a stage registers go in the table's
@@ -264,10 +265,18 @@ func (a *applier) register(vcpu, place int) error {
 	err = a.machine.Set(vcpu, id, wanted)
 	a.done.Writes++
 	if err != nil {
-		if seen, known := a.seenAnyway(place, err); known && seen == wanted {
+		rest := a.withoutWriting(place, wanted, limit)
+		if rest == wanted {
+			return a.blame(vcpu, place, wanted, limit, err)
+		}
+		if wanted = rest; wanted == limit {
 			return nil
 		}
-		return a.blame(vcpu, place, wanted, limit, err)
+		err = a.machine.Set(vcpu, id, wanted)
+		a.done.Writes++
+		if err != nil {
+			return a.blame(vcpu, place, wanted, limit, err)
+		}
 	}
 	if floor(place) {
 		return nil // judged by the host, and not stored
@@ -284,25 +293,55 @@ func (a *applier) register(vcpu, place int) error {
 	return nil
 }
 
-// seenAnyway finds out what a guest sees of CTR_EL0 where the kernel refuses to
-// store a value: before Linux 6.11 guests read it from the CPU, and userspace is
-// shown what the kernel has made of all CPUs.
-func (a *applier) seenAnyway(place int, refusal error) (value uint64, known bool) {
-	var register *RegisterError
-	if place != arm64.CTREL0 || !errors.As(refusal, &register) || a.contract.Setup.Has(guise.FeatureAArch32) {
-		return 0, false
+// withoutWriting puts into a refused value, in place of what a guest sees where
+// nobody writes, what the host shows: that need not be written, and cannot be.
+// Before Linux 6.11 guests read CTR_EL0 from the CPU, and userspace is shown what
+// the kernel has made of all CPUs; 6.16 shows a VM without an interrupt controller
+// a GIC field that its first run clears.
+func (a *applier) withoutWriting(place int, wanted, limit uint64) uint64 {
+	alone := a.seenAlone()
+	if !alone.Present.Has(place) {
+		return wanted
 	}
-	e, _ := register.ID.Encoding()
+	for _, part := range parts(place, wanted, limit) {
+		field := arm64.Registers[place].Field(part.Field)
+		switch {
+		case part.Field == "" && alone.Values[place] == wanted:
+			return limit
+		case part.Field != "" && field != nil && field.Get(alone.Values[place]) == part.Wanted:
+			wanted = field.Put(wanted, part.There)
+		}
+	}
+	return wanted
+}
+
+// seenAlone is what a guest sees of the feature ID space in a VM to which nobody
+// wrote; empty where that cannot be had.
+func (a *applier) seenAlone() *arm64.View {
+	if a.alone != nil {
+		return a.alone
+	}
+	a.alone = &arm64.View{}
 	machine, err := a.host.NewVM(a.ctx, a.done.Setup, 1)
 	if err != nil {
-		return 0, false
+		return a.alone
 	}
 	defer machine.Close()
-	trace, err := machine.Run(a.ctx, 0, &probe.Program{Name: "CTR_EL0", Ops: []probe.Op{{Kind: probe.MRS, Name: "CTR_EL0", Register: e}}})
-	if err != nil || trace.Records[0].Outcome != probe.Completed {
-		return 0, false
+	program := probe.FeatureSpace()
+	if a.done.Setup.State() == probe.AArch32 {
+		program = probe.FeatureSpace32()
 	}
-	return trace.Records[0].Values[0], true
+	trace, err := machine.Run(a.ctx, 0, program)
+	if err != nil {
+		return a.alone
+	}
+	for i := range trace.Records {
+		record := &trace.Records[i]
+		if place, _, ok := registerOf(record); ok && record.Outcome == probe.Completed && !cacheDescription(place) {
+			a.alone.Put(place, record.Values[0])
+		}
+	}
+	return a.alone
 }
 
 // KeepsOwn reports whether a host keeps its own value of a register that a

@@ -8,6 +8,7 @@ import (
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
 )
 
 // findOffers finds what the host takes and a guest then sees.
@@ -76,18 +77,27 @@ func (c *capturer) guestsOwn(sets []isa.Set, untouched *arm64.View) {
 	own := &c.own
 	if c.setup.Protected {
 		own = untouched
+		// A guest reads CTR_EL0 from the CPU while it is as KVM made it.
+		c.narrow(sets, untouched, func(place int) bool {
+			return !kernel.HeldByHypervisor(place) && own.Values[place] != c.result.View.Values[place]
+		})
 	}
 	for place := range arm64.Registers {
 		if own.Present.Has(place) {
 			c.result.View.Put(place, own.Values[place])
 		}
 	}
-	if c.setup.Protected {
-		return
+	if !c.setup.Protected {
+		c.narrow(sets, own, func(int) bool { return true })
 	}
+}
+
+// narrow leaves the fields of the registers that a guest sees in its own way only
+// the values that it sees.
+func (c *capturer) narrow(sets []isa.Set, own *arm64.View, wanted func(place int) bool) {
 	for slot := range sets {
 		place := int(arm64.Slots[slot].Register)
-		if member, known := arm64.Slots[slot].Extract(own.Values[place]); own.Present.Has(place) && known {
+		if member, known := arm64.Slots[slot].Extract(own.Values[place]); known && own.Present.Has(place) && wanted(place) {
 			sets[slot] = isa.Only(member)
 		}
 	}

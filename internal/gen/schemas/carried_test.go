@@ -22,7 +22,7 @@ func smallContract() *guise.Contract {
 
 // contractBeyond are the reasons of a contract's reader that its schema cannot
 // give.
-var contractBeyond = []string{"ascending order", "the contract says nothing of it", "want it once", "has a value and must not have one", "has no value in the contract", "vary and have a value"}
+var contractBeyond = []string{"ascending order", "the contract says nothing of it", "want it once", "want it uncontrolled", "has a value and must not have one", "has no value in the contract", "vary and have a value"}
 
 // carriedKinds are the documents that are carried between hosts.
 func carriedKinds(t *testing.T) []kind {

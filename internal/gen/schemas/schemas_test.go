@@ -89,7 +89,7 @@ func kinds(t *testing.T) []kind {
 		{"contract.json", fullContract(t).Marshal(), func(data []byte) error {
 			_, err := guise.ReadContract("contract.json", data)
 			return err
-		}, []string{"ascending order", "the contract says nothing of it", "want it once", "has a value and must not have one", "has no value in the contract", "vary and have a value"}},
+		}, []string{"ascending order", "the contract says nothing of it", "want it once", "want it uncontrolled", "has a value and must not have one", "has no value in the contract", "vary and have a value"}},
 		{"proof.json", fullProof(capture).Marshal(), func(data []byte) error {
 			_, err := guise.ReadProof("proof.json", data)
 			return err
