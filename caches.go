@@ -46,7 +46,8 @@ func (m *meeting) commonCache(place int, all *arm64.Offers, offers func(*stance)
 	for _, candidate := range candidates {
 		refuses := slices.IndexFunc(m.stances, func(t *stance) bool {
 			_, free := offers(t).Rest(place)
-			return free && !arm64.TakesWhole(place, candidate, &t.setup.View)
+			written := candidate&^m.vary[place] | t.setup.View.Values[place]&m.vary[place]
+			return free && !arm64.TakesWhole(place, written, &t.setup.View)
 		})
 		if refuses < 0 {
 			return candidate, nil

@@ -200,6 +200,10 @@ func (r *documentReader) capturedSetup(c *Capture) {
 			s.Accepts = Tried
 		}
 	}
+	if !accepts.present && (s.Accepts != "" || s.AssumedKernel != "") {
+		r.fail("basis: says how accepts is known, and the setup has none")
+		return
+	}
 	if s.Registers == "" {
 		s.Registers = Read
 	}

@@ -287,7 +287,10 @@ func TestCheckApplyAndGuestAgree(t *testing.T) {
 		contract, kind := m.make(host)
 		v := guise.Check(contract, host.capture, guise.VMMNone)
 		agrees, why := true, ""
-		if v.Verdict != guise.Unknown {
+		switch {
+		case kind == "policy" && v.Verdict != guise.Yes:
+			agrees, why = false, "it was made from this host"
+		case v.Verdict != guise.Unknown:
 			var takes bool
 			takes, why = taken(t.Context(), host, contract)
 			agrees = takes == (v.Verdict == guise.Yes)

@@ -85,7 +85,7 @@ func kinds(t *testing.T) []kind {
 		{"capture.json", capture.Marshal(), func(data []byte) error {
 			_, err := guise.ReadCapture("capture.json", data)
 			return err
-		}, []string{"ascending order", "stands in the capture twice", "stands in it twice", "from a lower to a higher value", "the setup has no"}},
+		}, []string{"ascending order", "stands in the capture twice", "stands in it twice", "from a lower to a higher value", "basis: says how", "the setup has no"}},
 		{"contract.json", fullContract(t).Marshal(), func(data []byte) error {
 			_, err := guise.ReadContract("contract.json", data)
 			return err
