@@ -121,6 +121,7 @@ func ReadContract(file string, data []byte) (*Contract, error) {
 		}
 	})
 	c.View, c.Extra = captured.View, captured.Extra
+	c.absentByList()
 	slices.Sort(c.Absent)
 	slices.Sort(c.Uncontrolled)
 	r.checkContract(c)
@@ -135,6 +136,17 @@ func ReadContract(file string, data []byte) (*Contract, error) {
 		return nil, &DocumentError{File: file, Message: err.Error()}
 	}
 	return c, nil
+}
+
+// absentByList says of VENDOR_HYP_BMAP_2 that it is absent where the contract says
+// nothing of it and its own list of registers, which is known, does not have it:
+// documents from before it was said are read so.
+func (c *Contract) absentByList() {
+	id := arm64.ID(arm64.Registers[arm64.VENDORHYPBMAP2].ID)
+	said := c.has(id) || slices.Contains(c.Absent, id) || slices.Contains(c.Uncontrolled, id)
+	if c.Listed != nil && !said && !slices.Contains(c.Listed, id) {
+		c.Absent = append(c.Absent, id)
+	}
 }
 
 // checkContract refuses a contract that contradicts itself.

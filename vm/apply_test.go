@@ -3,6 +3,7 @@ package vm_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -170,5 +171,21 @@ func TestApplySetupIsMissing(t *testing.T) {
 	contract.Setup.Features = []guise.Feature{guise.FeatureSVE}
 	if _, _, err := vm.Apply(t.Context(), fake(), contract, 1); !errors.Is(err, vm.ErrNotSupported) || !strings.Contains(err.Error(), "sve") {
 		t.Errorf("a setup the host lacks gave %v", err)
+	}
+}
+
+// TestApplyRefusesIncompleteContracts, and names what they say nothing of.
+func TestApplyRefusesIncompleteContracts(t *testing.T) {
+	contract := contractOf(t, map[arm64.ID]uint64{pfr0: 0x1101_0000_1111_0112})
+	for _, id := range guise.Space() {
+		cut := *contract
+		cut.Uncontrolled = slices.DeleteFunc(slices.Clone(contract.Uncontrolled), func(other arm64.ID) bool { return other == id })
+		if id == pfr0 {
+			cut.View = arm64.View{}
+		}
+		machine, _, err := vm.Apply(t.Context(), fake(), &cut, 1)
+		if machine != nil || err == nil || !strings.Contains(err.Error(), id.String()+": want a value") {
+			t.Errorf("without %s: %v", id, err)
+		}
 	}
 }
