@@ -83,6 +83,11 @@ func TestLive(t *testing.T) {
 			testAArch32(t, host, setup)
 		}
 	}
+	changes := 8
+	if protectedMode(t, host) {
+		changes = 1
+	}
+	testAgreement(t, host, capture, changes)
 }
 
 // testAArch32 has a guest in AArch32 look at a VM as it is. It sees what userspace
