@@ -48,7 +48,7 @@ type FieldForecast struct {
 	// Then holds the values that the field may have: one where it is known.
 	Then isa.Set
 	// Taken says whether the other kernel takes Now, as a VM that uses all it
-	// was given would bring it.
+	// was given would bring it, and then shows it.
 	Taken guise.Verdict
 	// Back says whether the old kernel takes what the new one shows.
 	Back guise.Verdict
@@ -213,8 +213,12 @@ func (p *predictor) then(slot int, now uint64) isa.Set {
 			return isa.Only(now)
 		}
 		return isa.Only(member)
+	case slot == idcSlot():
+		return p.idc(now)
 	case class != classFeature:
 		return isa.Only(now)
+	case p.marked(slot):
+		return isa.Only(1)
 	}
 	if place == arm64.IDDFR0EL1 && p.next.Derives(slot) && !p.kvm.Protected {
 		return p.perfMon(slot)
@@ -327,6 +331,10 @@ func (p *predictor) whole(place int) (w WholeForecast, ok bool) {
 		case before && after: // the same rule, or what a VMM wrote over it
 		case after:
 			w.Then, w.Known = p.next.ViewOne(place, &p.host, p.kvm)
+			if place == arm64.CLIDREL1 { // which follows from CTR_EL0.IDC
+				idc := arm64.Registers[arm64.CTREL0].Field("IDC").Get(p.host.Values[arm64.CTREL0])
+				w.Known = w.Known && p.idc(idc).Len() == 1
+			}
 		case before:
 			w.Known = false
 		}
@@ -341,26 +349,12 @@ func (p *predictor) moves(f *FieldForecast) (taken, back guise.Verdict) {
 	if !p.next.Has(place) {
 		return guise.No, guise.Yes
 	}
-	var into, outOf [2]bool // takes, refuses
+	var into, outOf [2]bool // takes and shows, does not
 	for _, then := range f.Then.Values() {
-		if p.kvm.Protected && kernel.HeldByHypervisor(place) {
-			into[index(then == f.Now)], outOf[index(then == f.Now)] = true, true
-			continue
-		}
-		into[index((p.next.Takes(f.Slot, then, p.kvm) | p.zeroed(p.next, f.Slot)).Has(f.Now))] = true
-		outOf[index((p.old.Takes(f.Slot, f.Now, p.kvm) | p.zeroed(p.old, f.Slot)).Has(then))] = true
+		into[index(p.accepts(p.next, f.Slot, then).Has(f.Now))] = true
+		outOf[index(p.accepts(p.old, f.Slot, f.Now).Has(then))] = true
 	}
 	return verdict(into), verdict(outOf)
-}
-
-// zeroed are the values that a kernel takes and stores as 0, as far as the
-// capture shows what the host itself has.
-func (p *predictor) zeroed(profile *kernel.Profile, slot int) isa.Set {
-	_, field := arm64.Slots[slot].Describe()
-	if field.Width > 4 {
-		return 0
-	}
-	return profile.StoresZero(slot, field.Get(p.captured.View.Values[arm64.Slots[slot].Register]))
 }
 
 func index(taken bool) int {
