@@ -112,6 +112,9 @@ func (c *checker) register(place int) {
 		c.values(place)
 	case wanted:
 		c.missing(place)
+	case captured && register.Scope == isa.Hardware && shownToGuests(place, &c.stance.setup.View):
+		// Nobody knew what the contract's own hosts show there.
+		c.left(id, registerText(place, c.stance.setup.View.Values[place]))
 	case !inSpace(id) || leftAlone()[id] || unseen:
 	case captured && c.contract.Leaves(id):
 		c.left(id, registerText(place, c.stance.setup.View.Values[place]))

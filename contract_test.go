@@ -141,3 +141,18 @@ func TestAArch32Pinned(t *testing.T) {
 		t.Errorf("a contract of both: %v", both.Findings)
 	}
 }
+
+// TestUnknownHardwareStaysUnknown: what the CPUs of a contract's hosts show there
+// was not captured, so that no host is known to show the same.
+func TestUnknownHardwareStaysUnknown(t *testing.T) {
+	whole, lacking := load(t, "qemu10-neoverse-n1@6.12"), load(t, "qemu10-neoverse-n1@6.12")
+	for i := range lacking.Setups {
+		view := &lacking.Setups[i].View
+		view.Present.Remove(arm64.DCZIDEL0)
+		view.Values[arm64.DCZIDEL0] = 0
+	}
+	v := guise.Check(baseline(t, nil, lacking).Contract, whole, guise.VMMNone)
+	if v.Verdict != guise.Unknown || len(v.Findings) != 1 || v.Findings[0].Register != "DCZID_EL0" {
+		t.Errorf("%v: %+v", v.Verdict, v.Findings)
+	}
+}

@@ -96,17 +96,18 @@ var shownBy = map[int]string{
 
 // matters reports whether any host tells its guests that the register is there.
 func (m *meeting) matters(place int) bool {
+	return slices.ContainsFunc(m.stances, func(t *stance) bool { return shownToGuests(place, &t.setup.View) })
+}
+
+// shownToGuests reports whether a host of the view tells its guests that the
+// register is there.
+func shownToGuests(place int, view *arm64.View) bool {
 	name, conditional := shownBy[place]
 	if !conditional {
 		return true
 	}
 	slot, field, err := slotNamed(name)
-	if err != nil {
-		return true
-	}
-	return slices.ContainsFunc(m.stances, func(t *stance) bool {
-		return field.Get(t.setup.View.Values[arm64.Slots[slot].Register]) != 0
-	})
+	return err != nil || field.Get(view.Values[arm64.Slots[slot].Register]) != 0
 }
 
 // leftToVMM reports whether the register at place is no contract value:
