@@ -165,8 +165,9 @@ func (r *documentReader) capturedSetup(c *Capture) {
 			r.checkSorted(r.ids)
 			s.Listed = r.sharedList()
 		case "listedAdded":
-			s.Listed = slices.Clone(s.Listed)
-			r.list("listedAdded", func() { s.Listed = append(s.Listed, r.registerID()) })
+			r.ids = r.ids[:0]
+			r.list("listedAdded", func() { r.ids = append(r.ids, r.registerID()) })
+			s.Listed = slices.Concat(s.Listed, r.ids)
 			slices.Sort(s.Listed)
 			r.checkSorted(s.Listed)
 		case "listedRemoved":
@@ -306,17 +307,19 @@ func (r *documentReader) checkSorted(ids []arm64.ID) {
 }
 
 func (r *documentReader) mask(s *CapturedSetup, name []byte) {
-	place, ok := arm64.PlaceBytes(name)
-	if ok {
-		s.Masks[arm64.ID(arm64.Registers[place].ID)] = r.hexadecimal("masks", 64)
-		return
-	}
-	encoding, err := arm64.ParseEncoding(string(name))
-	if err != nil {
+	var id arm64.ID
+	if place, ok := arm64.PlaceBytes(name); ok {
+		id = arm64.ID(arm64.Registers[place].ID)
+	} else if encoding, err := arm64.ParseEncoding(string(name)); err == nil {
+		id = encoding.ID()
+	} else {
 		r.fail("masks: %q is not a register", name)
 		return
 	}
-	s.Masks[encoding.ID()] = r.hexadecimal("masks", 64)
+	if _, twice := s.Masks[id]; twice {
+		r.fail("masks: %v stands here twice, by two names", id)
+	}
+	s.Masks[id] = r.hexadecimal("masks", 64)
 }
 
 func (r *documentReader) basis(s *CapturedSetup) {
@@ -365,7 +368,15 @@ func (r *documentReader) setupMember(s *Setup, key []byte) {
 			r.fail("ipaBits: want 32 to 52, there is %d", s.IPABits)
 		}
 	case "capabilities":
-		r.list("capabilities", func() { s.Capabilities = append(s.Capabilities, string(r.text("capabilities"))) })
+		seen := map[string]bool{}
+		r.list("capabilities", func() {
+			name := string(r.text("capabilities"))
+			if r.err == nil && seen[name] {
+				r.fail("capabilities: %q stands here twice", name)
+			}
+			seen[name] = true
+			s.Capabilities = append(s.Capabilities, name)
+		})
 		slices.Sort(s.Capabilities)
 	case "vectorLengths":
 		r.list("vectorLengths", func() {

@@ -238,6 +238,8 @@ var badDocuments = []struct{ name, document, want string }{
 	{"feature twice", setup(`"features":["sve","sve"]`), `bad.json:2:20: features: want each of [aarch32 el2 mte pauth pmu sve] at most once, there is "sve"`},
 	{"an id that is listed already", `{"schema":"guise/capture/v1","setups":[{"vgic":3,"listed":["0x6030000000100000"]},{"vgic":0,"listedAdded":["0x6030000000100000"]}]}`, `bad.json:1:128: listed: want ids in ascending order, each once`},
 	{"an id added twice", `{"schema":"guise/capture/v1","setups":[{"vgic":3},{"vgic":0,"listedAdded":["0x6030000000100000","0x6030000000100000"]}]}`, `bad.json:1:117: listed: want ids in ascending order, each once`},
+	{"a capability twice", setup(`"capabilities":["KVM_CAP_ARM_MTE","KVM_CAP_ARM_MTE"]`), `bad.json:2:36: capabilities: "KVM_CAP_ARM_MTE" stands here twice`},
+	{"one mask by two names", setup(`"masks":{"ID_AA64PFR0_EL1":"0x0000000000000000","S3_0_C0_C4_0":"0x0000000000000001"}`), `bad.json:2:50: masks: ID_AA64PFR0_EL1 stands here twice, by two names`},
 	{"a basis of nothing", setup(`"basis":{"accepts":"tried"}`), `bad.json:2:29: basis: says how accepts is known, and the setup has none`},
 	{"an odd vector length", setup(`"vectorLengths":[100]`), `bad.json:2:19: vectorLengths: want multiples of 128 bits up to 2048, there is 100`},
 	{"ids out of order", setup(`"listed":["0x0000000000000002","0x0000000000000001"]`), `bad.json:2:53: listed: want ids in ascending order, each once`},
@@ -319,5 +321,38 @@ func TestBadContracts(t *testing.T) {
 				t.Errorf("%v, %v; want %s", contract, err, bad.want)
 			}
 		})
+	}
+}
+
+// TestFleetOfChangedViews: a fleet names each view by its digest, and a view
+// that is another than its digest says is refused.
+func TestFleetOfChangedViews(t *testing.T) {
+	data := guise.MarshalFleet([]*guise.Capture{load(t, "graviton2@6.18"), load(t, "graviton3@6.18")})
+	if _, err := guise.ReadFleet("fleet.json", data); err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Replace(data, []byte(`"vgic": 3`), []byte(`"vgic": 2`), 1)
+	if bytes.Equal(changed, data) {
+		t.Fatal("nothing to change in the fleet")
+	}
+	_, err := guise.ReadFleet("fleet.json", changed)
+	if err == nil || !strings.Contains(err.Error(), "its digest is sha256:") {
+		t.Errorf("a changed view: %v", err)
+	}
+}
+
+// TestSchemaWithEscapes: a fleet is known by its schema however the string is
+// written.
+func TestSchemaWithEscapes(t *testing.T) {
+	data := guise.MarshalFleet([]*guise.Capture{load(t, "graviton2@6.18")})
+	escaped := bytes.Replace(data, []byte("guise/fleet/v1"), []byte(`guise\/fleet\/v1`), 1)
+	if there := guise.SchemaOf(escaped); there != guise.SchemaFleet {
+		t.Errorf("SchemaOf gives %q", there)
+	}
+	if _, err := guise.ReadFleet("fleet.json", escaped); err != nil {
+		t.Error(err)
+	}
+	if _, err := guise.ReadFleet("proof.json", []byte(`{"contract":"x","schema":"guise/proof/v1"}`)); err == nil || !strings.Contains(err.Error(), "want guise/fleet/v1, there is guise/proof/v1") {
+		t.Errorf("a proof as a fleet: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package guise
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -73,11 +74,16 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 			r.unknownKey(key, "fleet")
 		}
 	})
-	if err := r.finish(); err != nil {
+	if err := r.finishAs(SchemaFleet); err != nil {
 		return nil, err
 	}
 	if !schema {
 		return nil, &DocumentError{File: file, Message: "no schema; want " + SchemaFleet}
+	}
+	for _, digest := range slices.Sorted(maps.Keys(views)) {
+		if there := views[digest].ViewDigest(); there != digest {
+			return nil, &DocumentError{File: file, Message: "view " + digest + ": its digest is " + there + "; the view was changed after the fleet was packed"}
+		}
 	}
 	seen := map[string]bool{}
 	for _, c := range captures {

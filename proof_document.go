@@ -109,7 +109,7 @@ func ReadProof(file string, data []byte) (*Proof, error) {
 		}
 	})
 	r.oneArchitecture(p.Power != nil)
-	if err := r.finish(); err != nil {
+	if err := r.finishAs(SchemaProof); err != nil {
 		return nil, err
 	}
 	if !schema {

@@ -71,14 +71,16 @@ func ImportFirecracker(file string, data []byte) (*guise.Capture, error) {
 		return nil, &guise.DocumentError{File: file, Message: err.Error()}
 	}
 	setup := guise.CapturedSetup{Setup: guise.Setup{Features: features, VGIC: 3}, Registers: guise.Imported}
+	seen := make(map[arm64.ID]bool, len(f.GuestCPUConfig.RegModifiers))
 	for _, m := range f.GuestCPUConfig.RegModifiers {
 		id, value, err := parseModifier(m.Address, m.Bitmap)
 		if err != nil {
 			return nil, &guise.DocumentError{File: file, Message: err.Error()}
 		}
-		if slices.Contains(setup.Listed, id) {
+		if seen[id] {
 			return nil, &guise.DocumentError{File: file, Message: fmt.Sprintf("%v: stands in the fingerprint twice", id)}
 		}
+		seen[id] = true
 		setup.Listed = append(setup.Listed, id)
 		// PMCR_EL0 and its like hold reset values here, not what hardware has.
 		if place, ok := arm64.PlaceOf(id); ok && place != arm64.MPIDREL1 && place != arm64.CSSELREL1 && arm64.Registers[place].Scope != isa.Hardware {
@@ -86,7 +88,7 @@ func ImportFirecracker(file string, data []byte) (*guise.Capture, error) {
 		}
 	}
 	for _, o := range omitted {
-		if o.with == 0 || slices.Contains(setup.Listed, o.with) {
+		if o.with == 0 || seen[o.with] {
 			setup.Listed = append(setup.Listed, o.id)
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -82,7 +81,7 @@ func loadHosts(name string, buffer []byte) ([]*guise.Capture, []byte, error) {
 		return nil, buffer, err
 	}
 	capture, err := guise.ReadCapture(name, data)
-	if err != nil && bytes.Contains(data, []byte(`"`+guise.SchemaFleet+`"`)) {
+	if err != nil && guise.SchemaOf(data) == guise.SchemaFleet {
 		captures, err := guise.ReadFleet(name, data)
 		return captures, data, err
 	}
