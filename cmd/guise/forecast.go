@@ -79,6 +79,9 @@ func (c *forecastCommand) settle(s *session, forecast *model.Forecast, capture *
 			return &inputError{fmt.Errorf("--raw: %w", err)}
 		}
 	}
+	if err := sameCPU(c.Raw, machine, capture); err != nil {
+		return &inputError{fmt.Errorf("--raw: %w", err)}
+	}
 	machine.Mode = capture.Host.Mode
 	host, err := model.NewHost(machine, forecast.To)
 	if err != nil {
@@ -101,6 +104,27 @@ func (c *forecastCommand) settle(s *session, forecast *model.Forecast, capture *
 			return err
 		}
 		_ = made.Close()
+	}
+	return nil
+}
+
+// sameCPU fails where the hardware's registers are another CPU's than the
+// capture's: implementer, architecture and part of MIDR_EL1. Variant and revision
+// are not looked at: a CPU model stands for all of its part.
+func sameCPU(name string, machine *model.Machine, capture *guise.Capture) error {
+	const variantAndRevision = 0x00f0_000f
+	raw := machine.CPUs[0].Registers[arm64.MIDREL1]
+	for i := range capture.Setups {
+		view := &capture.Setups[i].View
+		if !view.Present.Has(arm64.MIDREL1) {
+			continue
+		}
+		switch shown := view.Values[arm64.MIDREL1]; {
+		case raw == 0:
+			return fmt.Errorf("%s: has no MIDR_EL1; want that of %s, %#x, to know that the registers are its own", name, capture.Name, shown)
+		case (raw^shown)&^variantAndRevision != 0:
+			return fmt.Errorf("%s: is another CPU: MIDR_EL1 is %#x, and %s has %#x", name, raw, capture.Name, shown)
+		}
 	}
 	return nil
 }
