@@ -185,6 +185,9 @@ func (l *line) parseExpectation(words []string) ([]string, error) {
 	return words, nil
 }
 
+// maxVCPUs is the most vCPUs that KVM/arm64 gives a VM (KVM_MAX_VCPUS).
+const maxVCPUs = 512
+
 func (l *line) parseVM(words []string) error {
 	l.kind, l.vcpus = lineVM, 1
 	if len(words) == 0 {
@@ -199,18 +202,21 @@ func (l *line) parseVM(words []string) error {
 		number, numberErr := strconv.Atoi(value)
 		switch name {
 		case "vcpus":
-			l.vcpus, err = number, numberErr
+			if numberErr != nil || number < 1 || number > maxVCPUs {
+				return fmt.Errorf("%s: want vcpus=1 to vcpus=%d", word, maxVCPUs)
+			}
+			l.vcpus = number
 		case "vgic":
-			l.setup.VGIC, err = number, numberErr
+			if numberErr != nil || number != 0 && number != 2 && number != 3 {
+				return fmt.Errorf("%s: want vgic=0 (none), vgic=2 or vgic=3", word)
+			}
+			l.setup.VGIC = number
 		case "cap":
 			l.setup.Capabilities = append(l.setup.Capabilities, value)
 		case "protected":
 			l.setup.Protected = true
 		default:
 			return fmt.Errorf("%s: want vcpus=, vgic=, cap= or protected", word)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: want a number", word)
 		}
 	}
 	return nil

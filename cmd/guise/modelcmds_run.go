@@ -40,7 +40,7 @@ type modelTestCommand struct {
 func (c *modelRunCommand) Run(s *session) (int, error) {
 	var scripts []*scenario.Script
 	for _, path := range c.Scenarios {
-		text, err := os.ReadFile(path)
+		text, err := readDocument(path)
 		if err != nil {
 			return 0, err
 		}

@@ -202,7 +202,7 @@ func (c *nestedCommand) start() (permitted power.Permitted, s power.State, err e
 func (c *nestedCommand) fill(s *power.State, permitted power.Permitted) error {
 	s.Structure[isapower.StateHFSCR] = permitted.Available | permitted.Emulated
 	if c.Structure != "" {
-		data, err := os.ReadFile(c.Structure)
+		data, err := readDocument(c.Structure)
 		if err != nil {
 			return err
 		}
