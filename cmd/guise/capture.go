@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/atomicfile"
 	"github.com/guise-project/guise/kvm"
 	"github.com/guise-project/guise/kvm/power"
 	"github.com/guise-project/guise/lab/guest"
@@ -62,7 +62,7 @@ func (c *captureCommand) Run(s *session) (int, error) {
 			path = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), i, ext)
 			fmt.Fprintf(s.stderr, "guise: unlike cores: %d CPUs with MIDR_EL1 %#x in %s\n", capture.Host.CPUs[0].Count, capture.Host.CPUs[0].MIDR, path)
 		}
-		if err := writeWhole(path, capture.Marshal(), fs.FileMode(0o644)); err != nil {
+		if err := atomicfile.Write(path, capture.Marshal(), 0o666); err != nil {
 			return 0, err
 		}
 		what := count(len(capture.Setups), "setup")
@@ -113,7 +113,7 @@ func (c *captureCommand) running(s *session) (int, error) {
 		_, err := s.stdout.Write(contract.Marshal())
 		return statusYes, err
 	}
-	return statusYes, writeWhole(c.Output, contract.Marshal(), fs.FileMode(0o644))
+	return statusYes, atomicfile.Write(c.Output, contract.Marshal(), 0o666)
 }
 
 // openKVM opens the live backend, with what can be done where there is none.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/catalog"
+	"github.com/guise-project/guise/internal/atomicfile"
 	"github.com/guise-project/guise/internal/readfile"
 	"github.com/guise-project/guise/kernel"
 )
@@ -147,5 +148,5 @@ func (s *session) writeDocument(name string, data []byte) error {
 		_, err := s.stdout.Write(data)
 		return err
 	}
-	return writeWhole(name, data, 0o644)
+	return atomicfile.Write(name, data, 0o666)
 }

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/guise-project/guise/internal/atomicfile"
 	"github.com/guise-project/guise/lab"
 	"github.com/guise-project/guise/lab/debian"
 )
@@ -168,7 +168,7 @@ func (c *labRunCommand) Run(s *session) (int, error) {
 		return 0, labError(err)
 	}
 	for _, file := range result.Files {
-		if err := writeWhole(file.Path, file.Content, fs.FileMode(file.Mode).Perm()); err != nil {
+		if err := atomicfile.Write(file.Path, file.Content, fs.FileMode(file.Mode).Perm()); err != nil {
 			return 0, err
 		}
 	}
@@ -185,19 +185,4 @@ func labError(err error) error {
 		return &hintedError{err, missing.Hint}
 	}
 	return err
-}
-
-// writeWhole writes a file under a temporary name and renames it: a reader
-// sees all of it or none.
-func writeWhole(path string, content []byte, mode fs.FileMode) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temporary.Name())
-	_, err = temporary.Write(content)
-	if err = errors.Join(err, temporary.Chmod(mode), temporary.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), path)
 }

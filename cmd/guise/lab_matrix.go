@@ -12,6 +12,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/progress"
 
+	"github.com/guise-project/guise/internal/atomicfile"
 	"github.com/guise-project/guise/lab"
 )
 
@@ -151,7 +152,7 @@ func writeOutputs(directory string, files []lab.File) error {
 			return err
 		}
 		path := filepath.Join(directory, filepath.Base(file.Path))
-		if err := writeWhole(path, file.Content, fs.FileMode(file.Mode).Perm()); err != nil {
+		if err := atomicfile.Write(path, file.Content, fs.FileMode(file.Mode).Perm()); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/atomicfile"
 	"github.com/guise-project/guise/kvm/power"
 	"github.com/guise-project/guise/lab/guest"
 	"github.com/guise-project/guise/vm"
@@ -44,7 +44,7 @@ func (c *proveCommand) Run(s *session) (int, error) {
 	proof.Made = guise.Occasion{At: started.UTC().Format(time.RFC3339), By: "guise " + versionText()}
 	proof.Host.Emulator = os.Getenv(guest.HostVariable)
 	if c.Output != "" {
-		if err := writeWhole(c.Output, proof.Marshal(), fs.FileMode(0o644)); err != nil {
+		if err := atomicfile.Write(c.Output, proof.Marshal(), 0o666); err != nil {
 			return 0, err
 		}
 	}

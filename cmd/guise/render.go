@@ -27,6 +27,9 @@ func (s *session) printJSON(value any) error {
 // colours reports whether output may be coloured: on a terminal, unless
 // NO_COLOR is set (no-color.org).
 func colours(w io.Writer) bool {
+	if out, ok := w.(*output); ok {
+		w = out.Writer
+	}
 	file, ok := w.(*os.File)
 	if !ok || os.Getenv("NO_COLOR") != "" {
 		return false

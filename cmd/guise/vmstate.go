@@ -3,13 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/atomicfile"
 	"github.com/guise-project/guise/internal/kvmabi"
 	"github.com/guise-project/guise/lab/guest"
 	"github.com/guise-project/guise/vm/move"
@@ -66,7 +66,7 @@ func (c *vmSaveCommand) Run(s *session) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := writeWhole(c.Output, document, fs.FileMode(0o600)); err != nil {
+	if err := atomicfile.Write(c.Output, document, 0o600); err != nil {
 		return 0, err
 	}
 	fmt.Fprintf(s.stderr, "guise: %d vCPUs with %d registers: %s\n", len(state.VCPUs), len(state.VCPUs[0].Registers), c.Output)
@@ -130,7 +130,7 @@ func (c *vmRestoreCommand) Run(s *session) (int, error) {
 		return 0, err
 	}
 	if c.Output != "" {
-		if err := writeWhole(c.Output, document, fs.FileMode(0o644)); err != nil {
+		if err := atomicfile.Write(c.Output, document, 0o666); err != nil {
 			return 0, err
 		}
 	}
