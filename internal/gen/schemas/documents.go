@@ -65,14 +65,12 @@ func host() object {
 
 // setupMembers are the members of a setup.
 func setupMembers() object {
-	features := list(oneOfWords(guise.Features...))
-	features["uniqueItems"] = true
 	return object{
-		"features":     described(features, "vCPU features and what else is chosen by name"),
+		"features":     described(set(oneOfWords(guise.Features...)), "vCPU features and what else is chosen by name"),
 		"protected":    described(boolean, "true for a protected VM"),
 		"vgic":         described(object{"enum": []int{0, 2, 3}}, "version of the in-kernel interrupt controller, 0 for none"),
 		"ipaBits":      described(object{"anyOf": []object{{"const": 0}, integer(32, 52)}}, "size of the guest-physical address space; 0 for KVM's default"),
-		"capabilities": described(list(text), "KVM_CAP_ARM_* enabled on the VM"),
+		"capabilities": described(set(text), "KVM_CAP_ARM_* enabled on the VM"),
 		"vectorLengths": described(list(object{"type": "integer", "minimum": 128, "maximum": 2048, "multipleOf": 128}),
 			"SVE vector lengths in bits"),
 	}
@@ -211,9 +209,7 @@ func traps() object {
 	named := object{"type": "string", "minLength": 1}
 	kinds := object{}
 	for _, kind := range operationKinds() {
-		names := list(named)
-		names["uniqueItems"] = true
-		kinds[kind] = names
+		kinds[kind] = set(named)
 	}
 	schema := closed(object{
 		"restsOn":    described(named, "the evidence"),

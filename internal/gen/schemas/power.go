@@ -72,12 +72,10 @@ func powerContract() object {
 		capabilities[o.Name] = described(oneOfWords(o.Values...), o.About)
 		all = append(all, o.Name)
 	}
-	facilities := list(oneOfWords(facilityNames()...))
-	facilities["uniqueItems"] = true
 	return described(closed(object{
 		"level":        described(levelName(), "the level of the architecture, for KVM_REG_PPC_ARCH_COMPAT"),
 		"capabilities": described(closed(capabilities, all...), "ordered capabilities at their values"),
-		"facilities":   described(facilities, "what a nested hypervisor may give its own guests"),
+		"facilities":   described(set(oneOfWords(facilityNames()...)), "what a nested hypervisor may give its own guests"),
 		"character":    described(hex64, "the first word of the answer to H_GET_CPU_CHARACTERISTICS"),
 		"behaviour":    described(hex64, "the second word"),
 	}, "level", "capabilities", "facilities", "character", "behaviour"), "the contract of a VM on POWER; it stands in the place of setup and registers")

@@ -35,6 +35,11 @@ func closed(members object, required ...string) object {
 // list is an array of elements that have the same schema.
 func list(elements object) object { return object{"type": "array", "items": elements} }
 
+// set is a list in which nothing stands twice.
+func set(elements object) object {
+	return object{"type": "array", "items": elements, "uniqueItems": true}
+}
+
 // integer is a whole number from low to high.
 func integer(low, high int) object {
 	return object{"type": "integer", "minimum": low, "maximum": high}
