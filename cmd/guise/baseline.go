@@ -12,9 +12,9 @@ import (
 type baselineCommand struct {
 	hostArguments
 	policyFlags
-	Output  string `short:"o" placeholder:"FILE" help:"Write the contract to a file; - for standard output."`
-	JSON    bool   `help:"Print the answer as JSON."`
-	Verbose bool   `short:"v" help:"List the fields that are settled too."`
+	Output  outputFile `short:"o" placeholder:"FILE" help:"Write the contract to a file; - for standard output."`
+	JSON    bool       `help:"Print the answer as JSON."`
+	Verbose bool       `short:"v" help:"List the fields that are settled too."`
 }
 
 func (c *baselineCommand) Run(s *session) (int, error) {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/guise-project/guise"
-	"github.com/guise-project/guise/internal/atomicfile"
 	"github.com/guise-project/guise/kvm"
 	"github.com/guise-project/guise/kvm/power"
 	"github.com/guise-project/guise/lab/guest"
@@ -20,10 +19,10 @@ import (
 
 // captureCommand finds what KVM on this host can give a guest.
 type captureCommand struct {
-	Output string   `short:"o" placeholder:"FILE" help:"Write the capture to a file; standard output unless given."`
-	Device string   `default:"/dev/kvm" help:"KVM's device."`
-	VM     int      `name:"vm" placeholder:"PID" help:"Instead, write the contract that a running VM of this process has now, whoever its VMM is."`
-	Setup  []string `placeholder:"SETUP" help:"Capture these setups only, as base/vgic3 or pmu+sve/vgic0; every one the host accepts unless given."`
+	Output outputFile `short:"o" placeholder:"FILE" help:"Write the capture to a file; standard output unless given."`
+	Device string     `default:"/dev/kvm" help:"KVM's device."`
+	VM     int        `name:"vm" placeholder:"PID" help:"Instead, write the contract that a running VM of this process has now, whoever its VMM is."`
+	Setup  []string   `placeholder:"SETUP" help:"Capture these setups only, as base/vgic3 or pmu+sve/vgic0; every one the host accepts unless given."`
 }
 
 func (c *captureCommand) Run(s *session) (int, error) {
@@ -43,35 +42,46 @@ func (c *captureCommand) Run(s *session) (int, error) {
 	if err != nil {
 		return 0, hinted(err)
 	}
-	if len(captures) > 1 && c.Output == "" {
-		return 0, &hintedError{fmt.Errorf("this host has %d kinds of core; each has a capture of its own", len(captures)),
-			"guise capture -o host.json writes host-0.json, host-1.json and so on"}
-	}
-	for i, capture := range captures {
+	for _, capture := range captures {
 		capture.Captured = guise.Occasion{At: started.UTC().Format(time.RFC3339), By: "guise " + versionText()}
 		capture.Host.Emulator = os.Getenv(guest.HostVariable)
-		if c.Output == "" {
-			if _, err := s.stdout.Write(capture.Marshal()); err != nil {
-				return 0, err
-			}
-			continue
-		}
-		path := c.Output
+	}
+	toFile := c.Output != "" && c.Output != "-"
+	switch {
+	case len(captures) > 1 && !toFile:
+		return 0, &hintedError{fmt.Errorf("this host has %d kinds of core; each has a capture of its own", len(captures)),
+			"guise capture -o host.json writes host-0.json, host-1.json and so on"}
+	case !toFile:
+		return statusYes, s.writeDocument("", captures[0].Marshal())
+	}
+	paths := []string{string(c.Output)}
+	if len(captures) > 1 {
+		paths = corePaths(string(c.Output), len(captures))
+	}
+	if err := writeAll(paths, func(i int) []byte { return captures[i].Marshal() }); err != nil {
+		return 0, err
+	}
+	for i, capture := range captures {
 		if len(captures) > 1 {
-			ext := filepath.Ext(path)
-			path = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), i, ext)
-			fmt.Fprintf(s.stderr, "guise: unlike cores: %d CPUs with MIDR_EL1 %#x in %s\n", capture.Host.CPUs[0].Count, capture.Host.CPUs[0].MIDR, path)
-		}
-		if err := atomicfile.Write(path, capture.Marshal(), 0o666); err != nil {
-			return 0, err
+			fmt.Fprintf(s.stderr, "guise: unlike cores: %d CPUs with MIDR_EL1 %#x in %s\n", capture.Host.CPUs[0].Count, capture.Host.CPUs[0].MIDR, paths[i])
 		}
 		what := count(len(capture.Setups), "setup")
 		if capture.Power != nil {
 			what = "this POWER host"
 		}
-		fmt.Fprintf(s.stderr, "guise: captured %s in %s: %s\n", what, time.Since(started).Round(time.Millisecond), path)
+		fmt.Fprintf(s.stderr, "guise: captured %s in %s: %s\n", what, time.Since(started).Round(time.Millisecond), paths[i])
 	}
 	return statusYes, nil
+}
+
+// corePaths gives each kind of core a file of its own: host-0.json and so on.
+func corePaths(path string, n int) []string {
+	ext := filepath.Ext(path)
+	paths := make([]string, n)
+	for i := range paths {
+		paths[i] = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), i, ext)
+	}
+	return paths
 }
 
 // look captures this host, whatever its architecture.
@@ -109,11 +119,7 @@ func (c *captureCommand) running(s *session) (int, error) {
 	}
 	contract := machines[0].Contract
 	fmt.Fprintf(s.stderr, "guise: not told by the kernel: hypercall bitmaps, PSCI version, caches, vector lengths\n")
-	if c.Output == "" {
-		_, err := s.stdout.Write(contract.Marshal())
-		return statusYes, err
-	}
-	return statusYes, atomicfile.Write(c.Output, contract.Marshal(), 0o666)
+	return statusYes, s.writeDocument(c.Output, contract.Marshal())
 }
 
 // openKVM opens the live backend, with what can be done where there is none.

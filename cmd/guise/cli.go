@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"github.com/alecthomas/kong"
@@ -118,33 +117,17 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if !ok {
 		panic(fmt.Sprintf("%s is not a command", parsed.Command()))
 	}
+	if err := checkOutputs(parsed); err != nil {
+		return report(stderr, err)
+	}
 	status, err = selected.Run(s)
-	if err == nil && out.failed != nil {
-		err = fmt.Errorf("standard output: could not be written: %w", out.failed)
+	if err == nil {
+		err = out.err()
 	}
 	if err != nil {
 		return report(stderr, err)
 	}
 	return status
-}
-
-// output is standard output. It remembers the first write that failed: an
-// answer that nobody got is none, whatever it says.
-type output struct {
-	io.Writer
-	failed error
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	n, err := o.Writer.Write(b)
-	if err != nil && o.failed == nil {
-		o.failed = err
-		var path *fs.PathError
-		if errors.As(err, &path) {
-			o.failed = path.Err
-		}
-	}
-	return n, err
 }
 
 // newParser makes the parser that fills in the command line, of commandLine or

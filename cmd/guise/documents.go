@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/guise-project/guise"
@@ -76,9 +77,9 @@ type importCommand struct {
 }
 
 type importFirecrackerCommand struct {
-	File         string `arg:"" type:"path" help:"The fingerprint."`
-	Output       string `short:"o" placeholder:"FILE" help:"Write the capture to a file; standard output unless given."`
-	AssumeKernel string `placeholder:"VERSION" help:"Derive what the host takes from this kernel's profile."`
+	File         string     `arg:"" type:"path" help:"The fingerprint."`
+	Output       outputFile `short:"o" placeholder:"FILE" help:"Write the capture to a file; standard output unless given."`
+	AssumeKernel string     `placeholder:"VERSION" help:"Derive what the host takes from this kernel's profile."`
 }
 
 func (c *importFirecrackerCommand) Run(s *session) (int, error) {
@@ -111,7 +112,7 @@ type fleetCommand struct {
 
 type fleetPackCommand struct {
 	hostArguments
-	Output string `short:"o" placeholder:"FILE" help:"Write the fleet to a file; standard output unless given."`
+	Output outputFile `short:"o" placeholder:"FILE" help:"Write the fleet to a file; standard output unless given."`
 }
 
 func (c *fleetPackCommand) Run(s *session) (int, error) {
@@ -119,16 +120,59 @@ func (c *fleetPackCommand) Run(s *session) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	seen := map[string]bool{}
-	for _, capture := range captures {
-		name := strings.TrimSuffix(filepath.Base(capture.Name), ".json")
-		if seen[name] {
-			return 0, &inputError{fmt.Errorf("%s: another host is called %s too; rename one of the files", capture.Name, name)}
-		}
-		seen[name] = true
-		capture.Name = name
+	if err := nameInFleet(captures); err != nil {
+		return 0, &inputError{err}
 	}
 	return statusYes, s.writeDocument(c.Output, guise.MarshalFleet(captures))
+}
+
+// nameInFleet names hosts after their files. Files of equal names are told apart
+// by their directory, and by as many above it as that takes:
+// 6.12-max/host.json becomes 6.12-max-host.
+func nameInFleet(captures []*guise.Capture) error {
+	elements := make([][]string, len(captures)) // of each path, the last first
+	take := make([]int, len(captures))          // how many of them make up the name
+	for i, capture := range captures {
+		path := strings.TrimSuffix(filepath.ToSlash(filepath.Clean(capture.Name)), ".json")
+		elements[i] = strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+		slices.Reverse(elements[i])
+		take[i] = 1
+	}
+	name := func(i int) string {
+		words := slices.Clone(elements[i][:take[i]])
+		slices.Reverse(words)
+		return strings.Join(words, "-")
+	}
+	for {
+		called := map[string][]int{}
+		for i := range captures {
+			called[name(i)] = append(called[name(i)], i)
+		}
+		if len(called) == len(captures) {
+			break
+		}
+		longer := false
+		for _, equal := range called {
+			for _, i := range equal {
+				if len(equal) > 1 && take[i] < len(elements[i]) && elements[i][take[i]] != ".." {
+					take[i]++
+					longer = true
+				}
+			}
+		}
+		if longer {
+			continue
+		}
+		for i := range captures {
+			if equal := called[name(i)]; len(equal) > 1 {
+				return fmt.Errorf("%s: another host is called %s too; rename one of the files", captures[equal[1]].Name, name(i))
+			}
+		}
+	}
+	for i, capture := range captures {
+		capture.Name = name(i)
+	}
+	return nil
 }
 
 type fleetUnpackCommand struct {
@@ -145,17 +189,14 @@ func (c *fleetUnpackCommand) Run(s *session) (int, error) {
 	if err != nil {
 		return 0, &inputError{err}
 	}
-	for _, capture := range captures {
+	paths := make([]string, len(captures))
+	for i, capture := range captures {
 		if !filepath.IsLocal(capture.Name) || strings.ContainsAny(capture.Name, `/\`) {
 			return 0, &inputError{fmt.Errorf("%s: host %q: the name cannot be a file's", c.File, capture.Name)}
 		}
+		paths[i] = filepath.Join(c.Directory, capture.Name+".json")
 	}
-	for _, capture := range captures {
-		if err := s.writeDocument(filepath.Join(c.Directory, capture.Name+".json"), capture.Marshal()); err != nil {
-			return 0, err
-		}
-	}
-	return statusYes, nil
+	return statusYes, writeAll(paths, func(i int) []byte { return captures[i].Marshal() })
 }
 
 // lintCommand says whether files are well-formed documents.

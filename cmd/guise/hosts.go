@@ -12,7 +12,6 @@ import (
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/catalog"
-	"github.com/guise-project/guise/internal/atomicfile"
 	"github.com/guise-project/guise/internal/readfile"
 	"github.com/guise-project/guise/kernel"
 )
@@ -139,14 +138,4 @@ func arm64Only(name, arch string) error {
 func isContract(name string) bool {
 	data, err := readDocument(name)
 	return err == nil && guise.SchemaOf(data) == guise.SchemaContract
-}
-
-// writeDocument writes a whole file or nothing; "" and "-" stand for standard
-// output.
-func (s *session) writeDocument(name string, data []byte) error {
-	if name == "" || name == "-" {
-		_, err := s.stdout.Write(data)
-		return err
-	}
-	return atomicfile.Write(name, data, 0o666)
 }

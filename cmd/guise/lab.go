@@ -131,8 +131,9 @@ func namedFiles(args []string) (inputs, outputs []string) {
 		name, value, joined := strings.Cut(args[i], "=")
 		switch {
 		case (name == "-o" || name == "--output") && !joined && i+1 < len(args):
-			i++
-			outputs = append(outputs, args[i])
+			if i++; args[i] != "-" { // standard output comes back without it
+				outputs = append(outputs, args[i])
+			}
 		case (name == "-o" || name == "--output") && joined:
 			outputs = append(outputs, value)
 		default:
@@ -161,6 +162,11 @@ func (c *labRunCommand) Run(s *session) (int, error) {
 	}
 	if err := checkKernel(c.Kernel); err != nil {
 		return 0, err
+	}
+	for _, path := range job.Outputs {
+		if err := atomicfile.Check(path); err != nil {
+			return 0, err
+		}
 	}
 	job.Stdout, job.Stderr = s.stdout, s.stderr
 	result, err := lab.Run(s.ctx, c.host(c.Kernel, c.CPU), job)

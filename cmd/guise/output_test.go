@@ -4,8 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/catalog"
 )
 
 // full is a disk that takes nothing more.
@@ -21,5 +28,112 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 		if status := run(context.Background(), strings.Fields(line), nil, full{}, &stderr); status != statusCannot || !strings.Contains(stderr.String(), "no space left on device") {
 			t.Errorf("guise %s: status %d: %s; want 4 with the reason", line, status, stderr.String())
 		}
+	}
+}
+
+// outputFlags returns the path of every command that has -o, and what makes its
+// line whole.
+func outputFlags(t *testing.T) map[string]string {
+	found := map[string]string{}
+	var walk func(node *kong.Node)
+	walk = func(node *kong.Node) {
+		for _, flag := range node.Flags {
+			if flag.Short != 'o' {
+				continue
+			}
+			if _, ok := flag.Target.Interface().(outputFile); !ok {
+				t.Errorf("%s -o: is not an outputFile", node.Path())
+			}
+			found[strings.TrimPrefix(node.Path(), "guise ")] = ""
+		}
+		for _, child := range node.Children {
+			walk(child)
+		}
+	}
+	walk(newParser(&commandLine{}, nil, nil).Model.Node)
+	return found
+}
+
+// TestOutputIsCheckedFirst: what cannot be written is said before anything is
+// read or done, by every command that writes.
+func TestOutputIsCheckedFirst(t *testing.T) {
+	directory := t.TempDir()
+	rest := map[string]string{
+		"baseline": "absent", "fleet pack": "absent", "import firecracker": "absent", "prove": "absent",
+		"try": "absent", "vm save": "absent", "vm restore": "absent", "capture": "--device absent",
+		"forecast": "absent --kernel 7.2",
+	}
+	for command := range outputFlags(t) {
+		more, ok := rest[command]
+		if !ok {
+			t.Errorf("%s: writes, and is not in this test", command)
+		}
+		for _, c := range []struct {
+			path, want string
+			status     int
+		}{
+			{"", "the name of the output file is empty", statusUsage},
+			{directory, "is a directory", statusCannot},
+			{directory + "/absent/file", "there is no directory " + directory + "/absent", statusCannot},
+			{directory + "/" + strings.Repeat("x", 300), "file name too long", statusCannot},
+		} {
+			var stdout, stderr bytes.Buffer
+			args := append(strings.Fields(command), strings.Fields(more)...)
+			status := run(context.Background(), append(args, "-o", c.path), strings.NewReader(""), &stdout, &stderr)
+			if status != c.status || !strings.Contains(stderr.String(), c.want) || stdout.Len() > 0 {
+				t.Errorf("guise %s -o %.40q: status %d: %s; want %d and %q", command, c.path, status, stderr.String(), c.status, c.want)
+			}
+		}
+	}
+	wantEntries(t, directory)
+}
+
+// wantEntries wants a directory to hold these names and no other.
+func wantEntries(t *testing.T, directory string, names ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there []string
+	for _, e := range entries {
+		there = append(there, e.Name())
+	}
+	if strings.Join(there, " ") != strings.Join(names, " ") {
+		t.Errorf("%s holds %q; want %q", directory, there, names)
+	}
+}
+
+// TestFleetUnpackIsWholeOrNothing: one host whose name no file can have keeps
+// all from being written.
+func TestFleetUnpackIsWholeOrNothing(t *testing.T) {
+	for name, want := range map[string]string{
+		strings.Repeat("x", 300): "file name too long",
+		"directory":              "is a directory",
+		"a/b":                    "the name cannot be a file's",
+	} {
+		var captures []*guise.Capture
+		for _, n := range []string{"aaa", name, "zzz"} {
+			capture, err := catalog.Load("graviton2@6.18")
+			if err != nil {
+				t.Fatal(err)
+			}
+			capture.Name = n
+			captures = append(captures, capture)
+		}
+		directory := t.TempDir()
+		fleet := filepath.Join(t.TempDir(), "fleet.json")
+		if err := os.WriteFile(fleet, guise.MarshalFleet(captures), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(filepath.Join(directory, "directory.json"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		var stderr bytes.Buffer
+		status := run(context.Background(), []string{"fleet", "unpack", fleet, "-C", directory}, nil, &stderr, &stderr)
+		if status == statusYes || !strings.Contains(stderr.String(), want) {
+			t.Errorf("%.20s: status %d: %s; want %q", name, status, stderr.String(), want)
+		}
+		wantEntries(t, directory, "directory.json")
 	}
 }

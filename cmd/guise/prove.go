@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/guise-project/guise"
-	"github.com/guise-project/guise/internal/atomicfile"
 	"github.com/guise-project/guise/kvm/power"
 	"github.com/guise-project/guise/lab/guest"
 	"github.com/guise-project/guise/vm"
@@ -19,15 +18,15 @@ import (
 
 // proveCommand gives a VM a contract and has a guest look.
 type proveCommand struct {
-	Contract string `arg:"" optional:"" placeholder:"CONTRACT" help:"Contract to prove."`
-	AsIs     bool   `help:"No contract: does a guest see what userspace reads?"`
-	Setup    string `default:"base/vgic0" placeholder:"SETUP" help:"With --as-is, the VM to look at, as pmu+sve/vgic3."`
-	Output   string `short:"o" placeholder:"FILE" help:"Leave a proof document."`
-	Device   string `default:"/dev/kvm" help:"KVM's device."`
-	VCPUs    int    `name:"vcpus" default:"1" help:"How many vCPUs look, one after the other."`
-	JSON     bool   `name:"json" help:"Print the proof document."`
-	Traps    bool   `default:"true" negatable:"" help:"Ask the kernel's tracepoints who answered the guest; needs tracefs, mostly root."`
-	Verbose  bool   `short:"v" help:"Say what was found to be so, too, and what it took."`
+	Contract string     `arg:"" optional:"" placeholder:"CONTRACT" help:"Contract to prove."`
+	AsIs     bool       `help:"No contract: does a guest see what userspace reads?"`
+	Setup    string     `default:"base/vgic0" placeholder:"SETUP" help:"With --as-is, the VM to look at, as pmu+sve/vgic3."`
+	Output   outputFile `short:"o" placeholder:"FILE" help:"Leave a proof document."`
+	Device   string     `default:"/dev/kvm" help:"KVM's device."`
+	VCPUs    int        `name:"vcpus" default:"1" help:"How many vCPUs look, one after the other."`
+	JSON     bool       `name:"json" help:"Print the proof document."`
+	Traps    bool       `default:"true" negatable:"" help:"Ask the kernel's tracepoints who answered the guest; needs tracefs, mostly root."`
+	Verbose  bool       `short:"v" help:"Say what was found to be so, too, and what it took."`
 }
 
 func (c *proveCommand) Run(s *session) (int, error) {
@@ -44,13 +43,15 @@ func (c *proveCommand) Run(s *session) (int, error) {
 	proof.Made = guise.Occasion{At: started.UTC().Format(time.RFC3339), By: "guise " + versionText()}
 	proof.Host.Emulator = os.Getenv(guest.HostVariable)
 	if c.Output != "" {
-		if err := atomicfile.Write(c.Output, proof.Marshal(), 0o666); err != nil {
+		if err := s.writeDocument(c.Output, proof.Marshal()); err != nil {
 			return 0, err
 		}
 	}
-	if c.JSON {
-		_, err = s.stdout.Write(proof.Marshal())
-	} else {
+	switch {
+	case c.Output == "-":
+	case c.JSON:
+		err = s.writeDocument("", proof.Marshal())
+	default:
 		err = c.print(s.stdout, proof)
 	}
 	if c.Verbose {

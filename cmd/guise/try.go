@@ -9,9 +9,9 @@ import (
 
 // tryCommand puts many questions to this host, in one go.
 type tryCommand struct {
-	Questions string `arg:"" placeholder:"QUESTIONS" help:"Contracts and single values to try."`
-	Output    string `short:"o" placeholder:"FILE" help:"Write the answers to a file; standard output unless given."`
-	Device    string `default:"/dev/kvm" help:"KVM's device."`
+	Questions string     `arg:"" placeholder:"QUESTIONS" help:"Contracts and single values to try."`
+	Output    outputFile `short:"o" placeholder:"FILE" help:"Write the answers to a file; standard output unless given."`
+	Device    string     `default:"/dev/kvm" help:"KVM's device."`
 }
 
 func (c *tryCommand) Run(s *session) (int, error) {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/guise-project/guise"
-	"github.com/guise-project/guise/internal/atomicfile"
 	"github.com/guise-project/guise/internal/kvmabi"
 	"github.com/guise-project/guise/lab/guest"
 	"github.com/guise-project/guise/vm/move"
@@ -22,11 +21,11 @@ type vmCommand struct {
 }
 
 type vmSaveCommand struct {
-	Contract string   `arg:"" placeholder:"CONTRACT" help:"Contract of the VM."`
-	Output   string   `short:"o" required:"" placeholder:"FILE" help:"Where to write the VM's state."`
-	VCPUs    int      `name:"vcpus" default:"2" help:"How many vCPUs the VM has."`
-	Filter   []string `placeholder:"BASE:COUNT:ACTION" help:"Install an SMCCC filter: handle, deny or forward."`
-	Device   string   `default:"/dev/kvm" help:"KVM's device."`
+	Contract string     `arg:"" placeholder:"CONTRACT" help:"Contract of the VM."`
+	Output   outputFile `short:"o" required:"" placeholder:"FILE" help:"Where to write the VM's state."`
+	VCPUs    int        `name:"vcpus" default:"2" help:"How many vCPUs the VM has."`
+	Filter   []string   `placeholder:"BASE:COUNT:ACTION" help:"Install an SMCCC filter: handle, deny or forward."`
+	Device   string     `default:"/dev/kvm" help:"KVM's device."`
 }
 
 func (c *vmSaveCommand) Run(s *session) (int, error) {
@@ -66,7 +65,7 @@ func (c *vmSaveCommand) Run(s *session) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := atomicfile.Write(c.Output, document, 0o600); err != nil {
+	if err := s.write(c.Output, document, 0o600); err != nil {
 		return 0, err
 	}
 	fmt.Fprintf(s.stderr, "guise: %d vCPUs with %d registers: %s\n", len(state.VCPUs), len(state.VCPUs[0].Registers), c.Output)
@@ -100,10 +99,10 @@ func parseFilter(text string) (move.Filter, error) {
 }
 
 type vmRestoreCommand struct {
-	State  string `arg:"" placeholder:"FILE" help:"What guise vm save wrote."`
-	Output string `short:"o" placeholder:"FILE" help:"Leave a document of what became of the VM."`
-	JSON   bool   `name:"json" help:"Print that document."`
-	Device string `default:"/dev/kvm" help:"KVM's device."`
+	State  string     `arg:"" placeholder:"FILE" help:"What guise vm save wrote."`
+	Output outputFile `short:"o" placeholder:"FILE" help:"Leave a document of what became of the VM."`
+	JSON   bool       `name:"json" help:"Print that document."`
+	Device string     `default:"/dev/kvm" help:"KVM's device."`
 }
 
 func (c *vmRestoreCommand) Run(s *session) (int, error) {
@@ -130,13 +129,15 @@ func (c *vmRestoreCommand) Run(s *session) (int, error) {
 		return 0, err
 	}
 	if c.Output != "" {
-		if err := atomicfile.Write(c.Output, document, 0o666); err != nil {
+		if err := s.writeDocument(c.Output, document); err != nil {
 			return 0, err
 		}
 	}
-	if c.JSON {
-		_, err = s.stdout.Write(document)
-	} else {
+	switch {
+	case c.Output == "-":
+	case c.JSON:
+		err = s.writeDocument("", document)
+	default:
 		err = printArrival(s.stdout, state, arrival)
 	}
 	if arrival.Arrived() {

@@ -141,6 +141,22 @@ func TestReceiveWritesFiles(t *testing.T) {
 	}
 }
 
+// TestJobFindsItsDirectories: a job may write where a directory stands on the
+// machine that sent it, empty, so that no file brought it along.
+func TestJobFindsItsDirectories(t *testing.T) {
+	directory := filepath.Join(t.TempDir(), "job")
+	other := filepath.Join(t.TempDir(), "other")
+	job := channel.Job{Directory: directory, Outputs: []string{"host.json", "empty/deep/c.json", filepath.Join(other, "d.json")}}
+	if err := makeDirectories(&job); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range job.Outputs {
+		if err := os.WriteFile(within(directory, path), []byte("written"), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestRunJob runs this test's own binary as the job.
 func TestRunJob(t *testing.T) {
 	executable, err := os.Executable()

@@ -91,7 +91,7 @@ func receive(r io.Reader, w *channel.Writer) (job channel.Job, err error) {
 		case channel.KindJob:
 			err = channel.Decode(frame, channel.KindJob, &job)
 			if err == nil {
-				err = errors.Join(setClock(job.Time), os.MkdirAll(job.Directory, 0o755))
+				err = errors.Join(setClock(job.Time), makeDirectories(&job))
 			}
 		case channel.KindFile:
 			var header channel.FileHeader
@@ -120,6 +120,24 @@ func receive(r io.Reader, w *channel.Writer) (job channel.Job, err error) {
 			return job, err
 		}
 	}
+}
+
+// makeDirectories makes what a job expects to be there: where it runs, and where
+// it writes what is brought back.
+func makeDirectories(job *channel.Job) error {
+	err := os.MkdirAll(job.Directory, 0o755)
+	for _, path := range job.Outputs {
+		err = errors.Join(err, os.MkdirAll(filepath.Dir(within(job.Directory, path)), 0o755))
+	}
+	return err
+}
+
+// within gives the place of a path that is meant from a directory.
+func within(directory, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(directory, path)
 }
 
 // wake makes a machine of its own of what may be a copy of one that was saved,
@@ -205,11 +223,7 @@ func countOOMKills(vmstat string) int {
 // sendOutput sends a file the job was to write. One it did not write is left
 // out: the job's own status says why.
 func sendOutput(w *channel.Writer, directory, path string) error {
-	absolute := path
-	if !filepath.IsAbs(path) {
-		absolute = filepath.Join(directory, path)
-	}
-	f, err := os.Open(absolute)
+	f, err := os.Open(within(directory, path))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
