@@ -9,6 +9,13 @@ import (
 // number of pools is found exactly.
 const exactViews = 32
 
+// How far Pools looks for fewer pools, in ways tried: the first for an answer of
+// its own, the second for a hint.
+const (
+	PoolsEffort = 5_000
+	HintEffort  = 500
+)
+
 // Pool is a set of hosts with one contract.
 type Pool struct {
 	Hosts    []string
@@ -30,7 +37,8 @@ type Rung struct {
 // pool buys.
 type PoolsResult struct {
 	Rungs []Rung
-	// Exact says that there is no way with fewer pools than the first rung has.
+	// Exact says that there is no way with fewer pools than the first rung has:
+	// every way was tried, or Bound is reached.
 	Exact bool
 	// Bound is a number of pools below which nothing works: the size of the
 	// largest set found of hosts no two of which can share a contract.
@@ -45,14 +53,21 @@ type PoolsResult struct {
 // shows what further pools buy, up to most rungs. It returns ErrNoHosts for no
 // captures.
 //
-// Up to 32 distinct views the first rung is exact; beyond, Bound and the number
-// of its pools give the gap.
+// Up to 32 distinct views every way is tried, as long as PoolsEffort lasts;
+// beyond, Bound and the number of pools give the gap.
 func Pools(captures []*Capture, policy *Policy, most int) (*PoolsResult, error) {
+	return PoolsWithin(captures, policy, most, PoolsEffort)
+}
+
+// PoolsWithin is Pools that tries at most effort ways to place a host, to find a
+// division with fewer pools than the first that it sees.
+func PoolsWithin(captures []*Capture, policy *Policy, most, effort int) (*PoolsResult, error) {
 	policy, limits, err := ready(captures, policy)
 	if err != nil {
 		return nil, err
 	}
 	p := newPooling(captures, policy, limits)
+	p.effort = effort
 	result := &PoolsResult{Distinct: len(p.views), Alone: p.alone}
 	if len(p.views) == 0 {
 		result.Exact = true
@@ -85,17 +100,24 @@ type pooling struct {
 	conflicts [][]uint64
 	known     map[string]bool
 	bound     int
+	effort    int // ways left to try in the search for fewer pools
 }
 
 func newPooling(captures []*Capture, policy *Policy, limits *restriction) *pooling {
 	p := &pooling{policy: policy, limits: limits, known: map[string]bool{}}
 	places := map[string]int{}
+	without := map[string]*BaselineResult{}
 	for _, c := range captures {
 		digest := c.ViewDigest()
 		place, seen := places[digest]
 		if !seen {
-			if alone := baseline([]*Capture{c}, policy, limits); alone.Contract == nil {
-				p.alone = append(p.alone, HostVerdict{Host: c.Name, Verdict: alone.Verdict, Findings: alone.Findings})
+			alone := without[digest]
+			if alone == nil {
+				alone = baseline([]*Capture{c}, policy, limits)
+			}
+			if alone.Contract == nil {
+				without[digest] = alone
+				p.alone = append(p.alone, HostVerdict{Host: c.Name, Verdict: alone.Verdict, Findings: ofHost(alone.Findings, c.Name)})
 				continue
 			}
 			place = len(p.views)
@@ -121,6 +143,23 @@ func newPooling(captures []*Capture, policy *Policy, limits *restriction) *pooli
 	return p
 }
 
+// ofHost returns findings about one host as they are for another with the same
+// view.
+func ofHost(findings []Finding, host string) []Finding {
+	findings = slices.Clone(findings)
+	for i := range findings {
+		f := &findings[i]
+		f.Hosts = slices.Clone(f.Hosts)
+		for j := range f.Hosts {
+			if f.Who == f.Hosts[j].Host {
+				f.Who = host
+			}
+			f.Hosts[j].Host = host
+		}
+	}
+	return findings
+}
+
 // group returns one capture of each view of a group.
 func (p *pooling) group(views []int) []*Capture {
 	captures := make([]*Capture, len(views))
@@ -138,6 +177,7 @@ func (p *pooling) works(views []int) bool {
 	}
 	works, asked := p.known[string(key)]
 	if !asked {
+		p.effort--
 		works = baseline(p.group(views), p.policy, p.limits).Contract != nil
 		p.known[string(key)] = works
 	}
@@ -174,7 +214,7 @@ func (p *pooling) order() []int {
 }
 
 // fewest divides the views into the fewest groups: first fit, then, for up to
-// 32 views, branch and bound.
+// 32 views, branch and bound while the effort lasts.
 func (p *pooling) fewest() (groups [][]int, exact bool) {
 	order := p.order()
 	best := p.firstFit(order)
@@ -185,7 +225,7 @@ func (p *pooling) fewest() (groups [][]int, exact bool) {
 		return best, false
 	}
 	p.branch(order, nil, &best)
-	return best, true
+	return best, p.effort > 0 || len(best) == p.bound
 }
 
 func (p *pooling) firstFit(order []int) [][]int {
@@ -207,7 +247,7 @@ next:
 // branch places the next view in every group that takes it, and in a group of
 // its own, while that can still beat the best division.
 func (p *pooling) branch(rest []int, groups [][]int, best *[][]int) {
-	if len(groups) >= len(*best) || len(*best) == p.bound {
+	if p.effort--; p.effort <= 0 || len(groups) >= len(*best) || len(*best) == p.bound {
 		return
 	}
 	if len(rest) == 0 {

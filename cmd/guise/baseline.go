@@ -206,13 +206,7 @@ func (c *baselineCommand) printMends(s *session, captures []*guise.Capture, poli
 	if result.Verdict != guise.No || len(captures) < 2 {
 		return
 	}
-	if pools, err := guise.Pools(captures, policy, 1); err == nil && len(pools.Rungs) > 0 && len(pools.Alone) == 0 && len(captures) <= 64 {
-		var names []string
-		for _, p := range pools.Rungs[0].Pools {
-			names = append(names, "{"+strings.Join(p.Hosts, " ")+"}")
-		}
-		s.hint("%s: %s", count(len(names), "pool"), elide(names, 8))
-	}
+	c.hintPools(s, captures, policy)
 	mended, err := guise.Mend(captures, policy, result)
 	if err != nil || mended == nil {
 		return
@@ -222,6 +216,27 @@ func (c *baselineCommand) printMends(s *session, captures []*guise.Capture, poli
 		gives = fmt.Sprintf("gives a contract; needs a VMM that leaves %s to the host", theseFields(n))
 	}
 	s.hint("%s\n      %s", strings.Join(mended.Flags, " "), gives)
+}
+
+// mostHinted is the number of hosts up to which pools are worth a line.
+const mostHinted = 64
+
+// hintPools says in one line which pools have a contract. It looks for them only
+// where it can print them, and not for long.
+func (c *baselineCommand) hintPools(s *session, captures []*guise.Capture, policy *guise.Policy) {
+	if len(captures) > mostHinted {
+		s.hint("guise pools divides the hosts into pools that have a contract")
+		return
+	}
+	pools, err := guise.PoolsWithin(captures, policy, 1, guise.HintEffort)
+	if err != nil || len(pools.Rungs) == 0 || len(pools.Alone) > 0 {
+		return
+	}
+	var names []string
+	for _, p := range pools.Rungs[0].Pools {
+		names = append(names, "{"+strings.Join(p.Hosts, " ")+"}")
+	}
+	s.hint("%s: %s", count(len(names), "pool"), elide(names, 8))
 }
 
 func theseFields(n int) string {

@@ -50,7 +50,11 @@ func (c *poolsCommand) print(s *session, hosts int, result *guise.PoolsResult) {
 		case result.Exact:
 			fmt.Fprintln(s.stdout, "; no way has fewer")
 		default:
-			fmt.Fprintf(s.stdout, "; at least %d are needed, so at most %d too many\n", result.Bound, fewest-result.Bound)
+			needed := "are needed"
+			if result.Bound == 1 {
+				needed = "is needed"
+			}
+			fmt.Fprintf(s.stdout, "; at least %d %s, and not every way was tried: at most %d too many\n", result.Bound, needed, fewest-result.Bound)
 		}
 	}
 	for i := range result.Rungs {
