@@ -112,6 +112,8 @@ func TestLiveKVMAnswersOnEveryHost(t *testing.T) {
 		lab.Host{Kernel: "7.2", CPU: "neoverse-v1", Append: []string{"kvm-arm.mode=protected"}},
 		lab.Host{Kernel: "6.12", CPU: "neoverse-v1", CPUs: 2, Memory: 1024},
 	)
+	hosts = labtest.Everyday(t, hosts, "5.10/neoverse-n1", "6.1/cortex-a72", "6.12/cortex-a53", "6.18/max", "7.2/a64fx",
+		"7.2/max,kvm-arm.mode=nested", "7.2/neoverse-v1,kvm-arm.mode=protected")
 	labtest.Run(t, hosts[0], job) // or there is no lab
 	// Once to leave a snapshot, where there is none, and once from it.
 	booted := lab.Matrix(t.Context(), hosts, job, nil, nil)
@@ -213,9 +215,9 @@ func TestLiveFailuresAreTyped(t *testing.T) {
 // TestLiveSnapshotHostsAreAlikeButNotTheSame: hosts restored from one snapshot
 // have the right time of day and random numbers of their own.
 func TestLiveSnapshotHostsAreAlikeButNotTheSame(t *testing.T) {
-	for _, kernel := range []string{"5.10", "7.2"} {
-		h := lab.Host{Kernel: kernel, CPU: "neoverse-n1"}
-		job := demo(t, "random")
+	job := demo(t, "random")
+	for _, h := range labtest.Everyday(t, lab.Hosts(lab.Host{}, []string{"5.10", "7.2"}, []string{"neoverse-n1"}), "7.2/neoverse-n1") {
+		kernel := h.Kernel
 		labtest.Run(t, h, job) // leaves the snapshot, if there was none
 		seen := map[string]bool{}
 		for range 2 {
@@ -241,11 +243,10 @@ func TestLiveSnapshotHostsAreAlikeButNotTheSame(t *testing.T) {
 // the host hung.
 func TestLiveTimersRunInRestoredHosts(t *testing.T) {
 	job := demo(t, "timers")
-	for _, kernel := range []string{"5.10", "6.12", "7.2"} {
-		h := lab.Host{Kernel: kernel, CPU: "neoverse-n1"}
+	for _, h := range labtest.Everyday(t, lab.Hosts(lab.Host{}, []string{"5.10", "6.12", "7.2"}, []string{"neoverse-n1"}), "5.10/neoverse-n1") {
 		labtest.Run(t, h, job)
 		if result := fromSnapshot(t, h, job); !result.Restored || result.Status != 0 {
-			t.Errorf("%s: %+v", kernel, result)
+			t.Errorf("%s: %+v", h.Name(), result)
 		}
 	}
 }

@@ -14,10 +14,7 @@ import (
 
 // TestConformanceOnKernels: every assertion of the suite holds on real kernels.
 func TestConformanceOnKernels(t *testing.T) {
-	if labtest.Inside() {
-		return
-	}
-	for _, host := range []lab.Host{
+	hosts := []lab.Host{
 		{Kernel: "5.10", CPU: "a64fx"},
 		{Kernel: "6.1", CPU: "neoverse-n1"},
 		{Kernel: "6.1", CPU: "cortex-a72"},
@@ -26,7 +23,8 @@ func TestConformanceOnKernels(t *testing.T) {
 		{Kernel: "7.2", CPU: "max"},
 		{Kernel: "7.2", CPU: "max", Append: []string{"kvm-arm.mode=nested"}},
 		{Kernel: "7.2", CPU: "neoverse-v1", Append: []string{"kvm-arm.mode=protected"}},
-	} {
+	}
+	for _, host := range labtest.Everyday(t, hosts, "6.1/cortex-a72", "7.2/max,kvm-arm.mode=nested") {
 		t.Run(strings.ReplaceAll(host.Name(), "/", "-"), func(t *testing.T) {
 			t.Parallel()
 			host.Limit = 5 * time.Minute // VMs with EL2 take seconds to be torn down

@@ -10,13 +10,19 @@ import (
 	"testing"
 )
 
-// notRun and figures name the files to which tests add lines, where they are in
-// the environment: that they did not run, and what they counted. go test shows
-// nothing of a package whose tests passed.
+// notRun, left and figures name the files to which tests add lines, where they
+// are in the environment: that they did not run, that they ran on fewer hosts
+// than there are, and what they counted. go test shows nothing of a package whose
+// tests passed.
 const (
 	notRun  = "GUISE_TESTS_NOT_RUN"
+	left    = "GUISE_TESTS_LEFT"
 	figures = "GUISE_TESTS_FIGURES"
 )
+
+// matrix is "whole" in the environment where tests run on every host that they
+// have, and not on a few.
+const matrix = "GUISE_TESTS_MATRIX"
 
 // ci is "true" in the environment where every test must run.
 const ci = "CI"
@@ -43,6 +49,21 @@ func Missing(t testing.TB, format string, arguments ...any) {
 		note(t, path, t.Name()+": "+reason+"\n")
 	}
 	t.Skipf("not run: %s", reason)
+}
+
+// WholeMatrix reports whether tests run on every host that they have: make matrix
+// asks for it. make test asks for a few that stand for the others.
+func WholeMatrix() bool { return os.Getenv(matrix) == "whole" }
+
+// LeftToMatrix says what of a test runs with the whole matrix only. It logs the
+// line, for those who read what a whole run printed.
+func LeftToMatrix(t testing.TB, format string, arguments ...any) {
+	t.Helper()
+	line := t.Name() + ": " + fmt.Sprintf(format, arguments...)
+	t.Log(line)
+	if path := os.Getenv(left); path != "" {
+		note(t, path, line+"\n")
+	}
 }
 
 // Figure logs what a test counted, for those who read what a whole run printed.

@@ -22,19 +22,31 @@ type machine struct {
 }
 
 func ioctl(fd int, request powerpc.Request, argument uintptr) (int, error) {
-	r, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), uintptr(request), argument)
-	if errno != 0 {
-		return 0, &vm.CallError{Call: request.String(), Subject: "kvm", Errno: errno}
-	}
-	return int(r), nil
+	return call(request, func() (uintptr, syscall.Errno) {
+		r, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), uintptr(request), argument)
+		return r, errno
+	})
 }
 
 func ioctlPointer(fd int, request powerpc.Request, argument unsafe.Pointer) error {
-	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), uintptr(request), uintptr(argument))
-	if errno != 0 {
-		return &vm.CallError{Call: request.String(), Subject: "kvm", Errno: errno}
+	_, err := call(request, func() (uintptr, syscall.Errno) {
+		r, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), uintptr(request), uintptr(argument))
+		return r, errno
+	})
+	return err
+}
+
+// call makes a system call and makes it again where a signal interrupted it,
+// except KVM_RUN, whose EINTR has a meaning.
+func call(request powerpc.Request, try func() (uintptr, syscall.Errno)) (int, error) {
+	for {
+		switch r, errno := try(); {
+		case errno == 0:
+			return int(r), nil
+		case errno != syscall.EINTR || request == powerpc.Run:
+			return 0, &vm.CallError{Call: request.String(), Subject: "kvm", Errno: errno}
+		}
 	}
-	return nil
 }
 
 // newMachine makes a VM held at a level of the architecture (0: the host's),

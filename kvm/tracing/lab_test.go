@@ -9,5 +9,6 @@ import (
 
 // TestOnKernels runs this package's tests on real kernels.
 func TestOnKernels(t *testing.T) {
-	labtest.OnHosts(t, lab.Hosts(lab.Host{}, []string{"5.10", "6.1", "6.12", "6.18", "7.2"}, []string{"cortex-a53"}))
+	hosts := lab.Hosts(lab.Host{}, []string{"5.10", "6.1", "6.12", "6.18", "7.2"}, []string{"cortex-a53"})
+	labtest.OnHosts(t, labtest.Everyday(t, hosts, "6.12/cortex-a53"))
 }

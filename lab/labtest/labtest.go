@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,35 @@ func Run(t testing.TB, h lab.Host, job lab.Job) lab.Result {
 		t.Fatal(err)
 	}
 	return result
+}
+
+// Everyday returns the hosts of a test that make test runs it on, by their names
+// (lab.Host.Name), and all of them where the whole matrix is asked for. What is
+// left to the matrix is said. A name that no host has, and one that stands twice,
+// fail the test. Inside a host there are none.
+func Everyday(t testing.TB, all []lab.Host, names ...string) []lab.Host {
+	t.Helper()
+	if Inside() {
+		return nil
+	}
+	var chosen []lab.Host
+	for _, name := range names {
+		place := slices.IndexFunc(all, func(h lab.Host) bool { return h.Name() == name })
+		if place < 0 {
+			t.Fatalf("no host of the test is called %q", name)
+		}
+		if slices.ContainsFunc(chosen, func(h lab.Host) bool { return h.Name() == name }) {
+			t.Fatalf("host %q is named twice", name)
+		}
+		chosen = append(chosen, all[place])
+	}
+	switch {
+	case testenv.WholeMatrix():
+		return all
+	case len(chosen) < len(all):
+		testenv.LeftToMatrix(t, "%d of %d hosts", len(all)-len(chosen), len(all))
+	}
+	return chosen
 }
 
 // packageLimit is enough for a package's tests with nested virtualisation, which

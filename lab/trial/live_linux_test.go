@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/guise-project/guise/catalog"
 	"github.com/guise-project/guise/internal/testenv"
 	"github.com/guise-project/guise/lab"
+	"github.com/guise-project/guise/lab/labtest"
 	"github.com/guise-project/guise/lab/trial"
 	"github.com/guise-project/guise/vm"
 )
@@ -110,8 +112,10 @@ func captured(t *testing.T, hosts []lab.Host) []*guise.Capture {
 	t.Helper()
 	releases, qemu := map[string]string{}, ""
 	var one []lab.Host
-	for _, kernel := range kernels {
-		one = append(one, lab.Host{Kernel: kernel, CPU: "cortex-a53"})
+	for _, h := range hosts {
+		if cheap := (lab.Host{Kernel: h.Kernel, CPU: "cortex-a53"}); !slices.ContainsFunc(one, func(h lab.Host) bool { return h.Kernel == cheap.Kernel }) {
+			one = append(one, cheap)
+		}
 	}
 	onHosts(t, one, func(int) lab.Job { return lab.Job{Args: []string{"version"}} }, func(host int, result lab.Result) {
 		releases[one[host].Kernel], qemu = result.Release, result.QEMU
@@ -158,14 +162,17 @@ func TestLiveProfilesDeriveRarerSetups(t *testing.T) {
 		{lab.Host{Kernel: "7.2", CPU: "neoverse-v1", Append: []string{"kvm-arm.mode=protected"}}, []string{"protected/vgic0", "pauth+pmu+protected/vgic3"}},
 	}
 	var hosts []lab.Host
+	setups := map[string][]string{}
 	for _, r := range rarer {
 		r.host.Limit, r.host.Fresh = hostLimit, true
 		hosts = append(hosts, r.host)
+		setups[r.host.Name()] = r.setups
 	}
+	hosts = labtest.Everyday(t, hosts, "7.2/max,mte=on")
 	captures := make([]*guise.Capture, len(hosts))
 	onHosts(t, hosts, func(host int) lab.Job {
 		job := lab.Job{Args: []string{"capture", "-o", "capture.json"}, Outputs: []string{"capture.json"}}
-		for _, setup := range rarer[host].setups {
+		for _, setup := range setups[hosts[host].Name()] {
 			job.Args = append(job.Args, "--setup", setup)
 		}
 		return job
@@ -186,7 +193,7 @@ func matrix() []lab.Host { return lab.Hosts(lab.Host{Limit: hostLimit, Fresh: tr
 // TestLiveCatalogueIsUpToDate: what is embedded is what these hosts give. With
 // -update every host of the matrix is captured and the files written.
 func TestLiveCatalogueIsUpToDate(t *testing.T) {
-	hosts := []lab.Host{{Kernel: "6.1", CPU: "cortex-a72", Limit: hostLimit, Fresh: true}, {Kernel: "7.2", CPU: "neoverse-n1", Limit: hostLimit, Fresh: true}}
+	hosts := labtest.Everyday(t, lab.Hosts(lab.Host{Limit: hostLimit, Fresh: true}, []string{"6.1", "7.2"}, []string{"cortex-a72"}), "6.1/cortex-a72")
 	if *update {
 		hosts = matrix()
 	}
@@ -229,7 +236,7 @@ func plainer(random *rand.Rand) *guise.Policy {
 // TestLiveBaselinesHold puts the baselines of every pair and of random subsets
 // of the matrix to the kernels they are about.
 func TestLiveBaselinesHold(t *testing.T) {
-	hosts := matrix()
+	hosts := labtest.Everyday(t, matrix(), "5.10/cortex-a72", "6.1/neoverse-n1", "6.18/neoverse-v1", "7.2/neoverse-v1")
 	captures := captured(t, hosts)
 	deriveWhatWasTried(t, captures)
 	chosen := cmp.Or(*seed, rand.Uint64())
