@@ -67,7 +67,7 @@ func Baseline(captures []*Capture, policy *Policy) (*BaselineResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	return baseline(captures, policy, limits), nil
+	return baseline(captures, policy, limits, nil), nil
 }
 
 // ready checks that there are hosts and that the policy means something to them,
@@ -104,11 +104,12 @@ func (p *Policy) withIdentity(captures []*Capture) (*Policy, error) {
 	return &with, nil
 }
 
-// baseline is Baseline with a policy that was made ready.
-func baseline(captures []*Capture, policy *Policy, limits *restriction) *BaselineResult {
+// baseline is Baseline with a policy that was made ready, and stances that are
+// known already, nil for none.
+func baseline(captures []*Capture, policy *Policy, limits *restriction, known stances) *BaselineResult {
 	var best *BaselineResult
 	for _, key := range commonSetups(captures, policy) {
-		result := newMeeting(captures, key, policy, limits).settle()
+		result := newMeeting(known.of(captures, key), policy, limits).settle()
 		if best == nil || result.Verdict < best.Verdict {
 			best = result
 		}

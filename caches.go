@@ -14,6 +14,12 @@ func (m *meeting) settleCaches(place int) uint64 {
 	if refuses == nil {
 		return value
 	}
+	m.add(func() Finding { return m.cacheFinding(place, value, refuses) })
+	return value
+}
+
+// cacheFinding says that a host refuses the value, the least that any shows.
+func (m *meeting) cacheFinding(place int, value uint64, refuses *stance) Finding {
 	shows := slices.IndexFunc(m.stances, func(t *stance) bool { return t.setup.View.Values[place] == value })
 	finding := Finding{
 		Verdict: No, Kind: KindFixed, Register: arm64.Registers[place].Name, Who: "nobody",
@@ -24,19 +30,19 @@ func (m *meeting) settleCaches(place int) uint64 {
 		finding.Verdict, finding.Kind, finding.Who = Unknown, KindUntried, "not known"
 		finding.Mend = "guise capture on the hosts, or --assume-kernel VERSION"
 	}
-	m.add(finding)
-	return value
+	return finding
 }
 
-// commonCache returns the least value that a host shows and all take, or, where
-// there is none, the least with a host that refuses it.
+// commonCache returns the least value that a host shows and all that have the
+// register take, or, where there is none, the least with a host that refuses it.
 func (m *meeting) commonCache(place int, all *arm64.Offers, offers func(*stance) *arm64.Offers) (value uint64, refuses *stance) {
 	fixed, free := all.Rest(place)
 	candidates := []uint64{fixed}
 	if free {
 		candidates = nil
 		for _, t := range m.stances {
-			if value := t.setup.View.Values[place]; !slices.Contains(candidates, value) {
+			value := t.setup.View.Values[place]
+			if t.setup.View.Present.Has(place) && !slices.Contains(candidates, value) {
 				candidates = append(candidates, value)
 			}
 		}

@@ -39,13 +39,13 @@ func (m *meeting) settleIdentity(place int) uint64 {
 	}
 	switch {
 	case !named:
-		m.add(finding)
+		m.add(func() Finding { return finding })
 	case verdict == Yes:
 		m.identityCapabilityNeeds = true
 	default:
 		finding.Verdict = verdict
 		finding.Mend = "a kernel with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS, Linux 6.15"
-		m.add(finding)
+		m.add(func() Finding { return finding })
 	}
 	return value
 }

@@ -22,6 +22,7 @@ type meeting struct {
 	everywhere, somewhere   arm64.Places               // registers that all, that any host has
 	view                    arm64.View                 // what was chosen
 	extra                   map[arm64.ID]uint64
+	deciding, refused       bool // only whether there is a contract is asked; there is none
 	findings                []Finding
 	settled                 []Settlement
 	notKnown, notes         []string
@@ -30,48 +31,67 @@ type meeting struct {
 	identityCapabilityNeeds bool
 }
 
-// newMeeting gathers the hosts' offers in the setup with that key.
-func newMeeting(captures []*Capture, key string, policy *Policy, limits *restriction) *meeting {
-	m := &meeting{policy: policy, limits: limits, vary: limits.vary}
-	for i, c := range captures {
-		t := newStance(c, c.Setup(key))
-		m.stances = append(m.stances, t)
+// newMeeting gathers what is known of the hosts in one setup. Stances are not
+// changed.
+func newMeeting(stances []*stance, policy *Policy, limits *restriction) *meeting {
+	m := &meeting{stances: stances, policy: policy, limits: limits, vary: limits.vary}
+	m.gather()
+	for i, t := range stances {
 		if i == 0 {
-			m.certain, m.possible = *t.certain, *t.mayTake()
-			m.everywhere, m.somewhere = t.setup.View.Present, t.setup.View.Present
+			m.possible = *t.mayTake()
 			continue
 		}
-		m.certain.Meet(t.certain, &m.restCertain)
 		m.possible.Meet(t.mayTake(), &m.restMaybe)
-		for w := range m.everywhere {
-			m.everywhere[w] &= t.setup.View.Present[w]
-			m.somewhere[w] |= t.setup.View.Present[w]
-		}
 	}
 	return m
 }
 
+// decide makes a meeting that only tells whether the hosts have a contract, and
+// which view: refused, and view without what varies.
+func decide(stances []*stance, policy *Policy, limits *restriction) *meeting {
+	m := &meeting{stances: stances, policy: policy, limits: limits, vary: limits.vary, deciding: true}
+	m.gather()
+	m.judge()
+	return m
+}
+
+// gather meets what the hosts certainly take.
+func (m *meeting) gather() {
+	for i, t := range m.stances {
+		if i == 0 {
+			m.certain, m.everywhere, m.somewhere = *t.certain, t.setup.View.Present, t.setup.View.Present
+			continue
+		}
+		m.certain.Meet(t.certain, &m.restCertain)
+		m.meetPresence(&t.setup.View)
+	}
+}
+
+// gatherAt is gather for hosts of which only the register at place is judged.
+func (m *meeting) gatherAt(place int, stances []*stance) {
+	m.stances, m.refused = stances, false
+	m.vary[place], m.restCertain[place] = m.limits.vary[place], 0
+	for i, t := range stances {
+		if i == 0 {
+			m.certain.CopyAt(place, t.certain)
+			m.everywhere, m.somewhere = t.setup.View.Present, t.setup.View.Present
+			continue
+		}
+		m.certain.MeetAt(place, t.certain, &m.restCertain)
+		m.meetPresence(&t.setup.View)
+	}
+}
+
+func (m *meeting) meetPresence(view *arm64.View) {
+	for w := range m.everywhere {
+		m.everywhere[w] &= view.Present[w]
+		m.somewhere[w] |= view.Present[w]
+	}
+}
+
 // settle judges every register and builds the contract.
 func (m *meeting) settle() *BaselineResult {
-	aarch32 := m.stances[0].setup.Has(FeatureAArch32)
-	for place := range arm64.Registers {
-		agrees := m.everywhere.Has(place) && m.restCertain[place] == 0
-		if !m.somewhere.Has(place) || leftToVMM(place) || (aarch32 && cacheRegister(place)) || (!agrees && !m.matters(place)) {
-			continue
-		}
-		if !m.everywhere.Has(place) && !m.onlySomewhere(place) {
-			continue
-		}
-		m.settleRegister(place)
-	}
-	for _, t := range m.stances {
-		if f := readsCPU(t.capture, &t.setup.Setup); f != nil {
-			m.add(*f)
-			break
-		}
-	}
-	m.settleExtra()
-	m.settleSetup()
+	m.judge()
 	m.noteLists()
 	m.noteChoices()
 	givesUp := m.givesUp()
@@ -84,6 +104,36 @@ func (m *meeting) settle() *BaselineResult {
 		result.Contract = m.contract()
 	}
 	return result
+}
+
+// judge chooses every value, or finds why none can be.
+func (m *meeting) judge() {
+	for place := range arm64.Registers {
+		if m.judges(place) {
+			m.settleRegister(place)
+		}
+	}
+	for _, t := range m.stances {
+		if f := readsCPU(t.capture, &t.setup.Setup); f != nil {
+			m.add(func() Finding { return *f })
+			break
+		}
+	}
+	m.settleExtra()
+	m.settleSetup()
+}
+
+// judges reports whether the register at place has a value in the contract. It
+// adds a finding where it should and cannot.
+func (m *meeting) judges(place int) bool {
+	agrees := m.everywhere.Has(place) && m.restCertain[place] == 0
+	if !m.somewhere.Has(place) || leftToVMM(place) || (!agrees && !m.matters(place)) {
+		return false
+	}
+	if cacheRegister(place) && m.stances[0].setup.Has(FeatureAArch32) {
+		return false
+	}
+	return m.everywhere.Has(place) || m.onlySomewhere(place)
 }
 
 // shownBy names the field that tells a guest that a hardware register is there;
@@ -125,22 +175,31 @@ func (m *meeting) onlySomewhere(place int) bool {
 		m.absentIsZero(place)
 		return true
 	case firmwareRegister(place):
-		m.add(Finding{
-			Verdict: Unknown, Kind: KindList, Register: register.Name, Hosts: m.presence(place),
-			Means: "a host without the register decides itself which services its guests see",
-			Who:   "nobody on a host without the register",
+		m.add(func() Finding {
+			return Finding{
+				Verdict: Unknown, Kind: KindList, Register: register.Name, Hosts: m.presence(place),
+				Means: "a host without the register decides itself which services its guests see",
+				Who:   "nobody on a host without the register",
+			}
 		})
 	case strings.HasPrefix(register.Name, "CCSIDR_EL1["):
-		// Kernels before 6.3 list only the levels that exist.
+		// Kernels before 6.3 list only the levels that exist. The others must
+		// still agree: a host that lacks the register does not hide a conflict.
+		_, refuses := m.commonCache(place, &m.certain, func(t *stance) *arm64.Offers { return t.certain })
+		return m.restCertain[place]&^m.vary[place] != 0 || refuses != nil
 	case register.Scope == isa.Hardware:
-		m.add(Finding{
-			Verdict: Unknown, Kind: KindHardware, Register: register.Name, Hosts: m.presence(place), Who: "nobody",
-			Means: meaning(register.Name, ""), Mend: "guise capture on the hosts without it",
+		m.add(func() Finding {
+			return Finding{
+				Verdict: Unknown, Kind: KindHardware, Register: register.Name, Hosts: m.presence(place), Who: "nobody",
+				Means: meaning(register.Name, ""), Mend: "guise capture on the hosts without it",
+			}
 		})
 	default:
-		m.add(Finding{
-			Verdict: Unknown, Kind: KindList, Register: register.Name, Hosts: m.presence(place),
-			Mend: "guise capture on the hosts without it",
+		m.add(func() Finding {
+			return Finding{
+				Verdict: Unknown, Kind: KindList, Register: register.Name, Hosts: m.presence(place),
+				Mend: "guise capture on the hosts without it",
+			}
 		})
 	}
 	return false
@@ -181,23 +240,29 @@ func (m *meeting) settleRegister(place int) {
 	value := m.settleRest(place)
 	first, end := arm64.SlotsOf(place)
 	for slot := first; slot < end; slot++ {
-		_, field := arm64.Slots[slot].Describe()
-		if field.Mask()&^m.vary[place] == 0 {
-			continue
-		}
-		set := m.certain.Set(slot) & m.limits.allowed[slot]
-		member, ok := isa.Choose(field, set)
-		if !ok && aarch32Register(place) && m.withoutAArch32() {
-			m.vary[place] |= field.Mask()
-			continue
-		}
-		if !ok {
-			m.add(m.slotFinding(slot))
-			continue
-		}
-		value |= field.Put(0, arm64.Slots[slot].Value(member))
+		value |= m.settleSlot(slot)
 	}
 	m.view.Put(place, m.withinLimits(place, value))
+}
+
+// settleSlot chooses the bits of one field, or adds why none can be; 0 where the
+// field varies.
+func (m *meeting) settleSlot(slot int) uint64 {
+	_, field := arm64.Slots[slot].Describe()
+	place := int(arm64.Slots[slot].Register)
+	if field.Mask()&^m.vary[place] == 0 {
+		return 0
+	}
+	member, ok := isa.Choose(field, m.certain.Set(slot)&m.limits.allowed[slot])
+	switch {
+	case ok:
+		return field.Put(0, arm64.Slots[slot].Value(member))
+	case aarch32Register(place) && m.withoutAArch32():
+		m.vary[place] |= field.Mask()
+	default:
+		m.add(func() Finding { return m.slotFinding(slot) })
+	}
+	return 0
 }
 
 // aarch32Register reports whether the register at place describes AArch32. Where
@@ -261,32 +326,37 @@ func (m *meeting) settleRest(place int) uint64 {
 	}
 	differs := m.restCertain[place] &^ m.vary[place]
 	if differs != 0 {
-		finding := Finding{
-			Verdict: No, Kind: KindFixed, Register: arm64.Registers[place].Name,
-			Hosts: m.restWitness(place, differs), Who: "nobody",
-		}
-		if field := soleField(place, differs); field != nil {
-			finding.Field = field.Name
-			for i := range finding.Hosts {
-				finding.Hosts[i].Value = finding.Hosts[i].fieldText(field)
-			}
-		}
-		finding.Means = meaning(finding.Register, finding.Field)
-		switch {
-		case arm64.Registers[place].Scope == isa.Hardware:
-			finding.Kind = KindHardware
-		case m.restMaybe[place]&^m.vary[place] == 0:
-			finding.Verdict, finding.Kind, finding.Who = Unknown, KindUntried, "not known"
-		default:
-			finding.Mend = m.varyMend(&finding)
-		}
-		m.add(finding)
+		m.add(func() Finding { return m.restFinding(place, differs) })
 	}
 	if arm64.Registers[place].Scope == isa.PerVCPU && differs == 0 {
 		return m.settleCaches(place)
 	}
 	rest, _ := m.certain.Rest(place)
 	return rest
+}
+
+// restFinding says that bits of a register outside its slots differ.
+func (m *meeting) restFinding(place int, differs uint64) Finding {
+	finding := Finding{
+		Verdict: No, Kind: KindFixed, Register: arm64.Registers[place].Name,
+		Hosts: m.restWitness(place, differs), Who: "nobody",
+	}
+	if field := soleField(place, differs); field != nil {
+		finding.Field = field.Name
+		for i := range finding.Hosts {
+			finding.Hosts[i].Value = finding.Hosts[i].fieldText(field)
+		}
+	}
+	finding.Means = meaning(finding.Register, finding.Field)
+	switch {
+	case arm64.Registers[place].Scope == isa.Hardware:
+		finding.Kind = KindHardware
+	case m.restMaybe[place]&^m.vary[place] == 0:
+		finding.Verdict, finding.Kind, finding.Who = Unknown, KindUntried, "not known"
+	default:
+		finding.Mend = m.varyMend(&finding)
+	}
+	return finding
 }
 
 // soleField returns the field that all differing bits belong to, or nil.
@@ -343,7 +413,7 @@ func (m *meeting) settleExtra() {
 			return !ok || there != value
 		})
 		if other >= 0 {
-			m.add(extraFinding(id, value, from, m.stances[other]))
+			m.add(func() Finding { return extraFinding(id, value, from, m.stances[other]) })
 			continue
 		}
 		if m.extra == nil {
@@ -374,7 +444,14 @@ func extraText(value uint64, present bool) string {
 	return hexText(value, 64)
 }
 
-func (m *meeting) add(f Finding) { m.findings = append(m.findings, f) }
+// add records that the hosts have no certain contract, and why; the reason is
+// only written where somebody will read it.
+func (m *meeting) add(finding func() Finding) {
+	m.refused = true
+	if !m.deciding {
+		m.findings = append(m.findings, finding())
+	}
+}
 
 // noteLists remarks on hosts whose register lists differ.
 func (m *meeting) noteLists() {

@@ -42,7 +42,7 @@ func (m *meeting) settleSetup() {
 	for _, t := range []*stance{m.stances[0], m.stances[max(other, 0)]} {
 		finding.Hosts = append(finding.Hosts, HostValue{Host: t.capture.Name, Value: fmt.Sprint(vectorBits(t.setup.VectorLengths))})
 	}
-	m.add(finding)
+	m.add(func() Finding { return finding })
 }
 
 // noteMissing says what a guest sees of the hosts that no host's capture has.

@@ -13,25 +13,39 @@ type stance struct {
 	capture  *Capture
 	setup    *CapturedSetup
 	certain  *arm64.Offers // is not changed: it may be the capture's own
-	possible *arm64.Offers // nil: as certain
+	possible *arm64.Offers // nil: not worked out yet; mayTake does
 }
 
 // newStance works out what is known of a host in a setup.
 func newStance(c *Capture, s *CapturedSetup) *stance {
 	t := &stance{capture: c, setup: s}
-	if s.Offers != nil {
-		t.certain = s.Offers
-	} else {
-		certain, possible := everyKernel(s), possibleOffers(s)
-		t.certain, t.possible = &certain, &possible
+	if t.certain = s.Offers; t.certain == nil {
+		certain := everyKernel(s)
+		t.certain = &certain
 	}
 	if s.Protected {
 		t.certain = answeredByEL2(t.certain, &s.View)
-		if t.possible != nil {
-			t.possible = answeredByEL2(t.possible, &s.View)
-		}
 	}
 	return t
+}
+
+// stances are those that were worked out, so that each is only once.
+type stances map[*CapturedSetup]*stance
+
+// of returns the stances of hosts in the setup with that key, which each has.
+func (known stances) of(captures []*Capture, key string) []*stance {
+	found := make([]*stance, len(captures))
+	for i, c := range captures {
+		s := c.Setup(key)
+		if found[i] = known[s]; found[i] != nil {
+			continue
+		}
+		found[i] = newStance(c, s)
+		if known != nil {
+			known[s] = found[i]
+		}
+	}
+	return found
 }
 
 // answeredByEL2 leaves VENDOR_HYP_BMAP.FUNC_FEAT of a protected VM only what its
@@ -98,12 +112,20 @@ func kernelOffers(s *CapturedSetup) []arm64.Offers {
 	return offers
 }
 
-// mayTake returns what the host possibly takes.
+// mayTake returns what the host possibly takes. It is worked out when it is
+// first asked for: only findings and what is left open need it.
 func (t *stance) mayTake() *arm64.Offers {
-	if t.possible != nil {
-		return t.possible
+	if t.setup.Offers != nil {
+		return t.certain
 	}
-	return t.certain
+	if t.possible == nil {
+		possible := possibleOffers(t.setup)
+		t.possible = &possible
+		if t.setup.Protected {
+			t.possible = answeredByEL2(t.possible, &t.setup.View)
+		}
+	}
+	return t.possible
 }
 
 // possibleOffers is what a host could take at most, whatever its kernel: each

@@ -113,7 +113,7 @@ func newPooling(captures []*Capture, policy *Policy, limits *restriction) *pooli
 		if !seen {
 			alone := without[digest]
 			if alone == nil {
-				alone = baseline([]*Capture{c}, policy, limits)
+				alone = baseline([]*Capture{c}, policy, limits, nil)
 			}
 			if alone.Contract == nil {
 				without[digest] = alone
@@ -178,7 +178,7 @@ func (p *pooling) works(views []int) bool {
 	works, asked := p.known[string(key)]
 	if !asked {
 		p.effort--
-		works = baseline(p.group(views), p.policy, p.limits).Contract != nil
+		works = baseline(p.group(views), p.policy, p.limits, nil).Contract != nil
 		p.known[string(key)] = works
 	}
 	return works
@@ -339,7 +339,7 @@ func halves(n int) []uint64 {
 
 // kept counts the features that VMs keep on the hosts of a group.
 func (p *pooling) kept(group []int) int {
-	result := baseline(p.group(group), p.policy, p.limits)
+	result := baseline(p.group(group), p.policy, p.limits, nil)
 	hosts := 0
 	for _, view := range group {
 		hosts += len(p.views[view])
@@ -356,7 +356,7 @@ func (p *pooling) rung(groups [][]int, before *Rung) Rung {
 	groups = slices.Clone(groups)
 	slices.SortFunc(groups, func(a, b []int) int { return slices.Min(a) - slices.Min(b) })
 	for _, group := range groups {
-		contract := baseline(p.group(group), p.policy, p.limits).Contract
+		contract := baseline(p.group(group), p.policy, p.limits, nil).Contract
 		pool := Pool{Contract: contract, GivesUp: map[string][]string{}}
 		for _, view := range group {
 			shown := &p.views[view][0].Setup(contract.Setup.Key()).View

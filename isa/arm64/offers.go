@@ -145,6 +145,36 @@ func (o *Offers) Meet(other *Offers, conflicts *[NumRegisters]uint64) {
 	}
 }
 
+// CopyAt takes over what other takes for the register at place.
+func (o *Offers) CopyAt(place int, other *Offers) {
+	for slot := int(firstSlot[place]); slot < int(firstSlot[place+1]); slot++ {
+		o.PutSet(slot, other.Set(slot))
+	}
+	o.rest[place] = other.rest[place]
+	for _, p := range [...]struct{ to, from *Places }{{&o.free, &other.free}, {&o.filled, &other.filled}, {&o.present, &other.present}} {
+		if p.to.Remove(place); p.from.Has(place) {
+			p.to.Add(place)
+		}
+	}
+}
+
+// MeetAt is Meet for the register at place alone.
+func (o *Offers) MeetAt(place int, other *Offers, conflicts *[NumRegisters]uint64) {
+	for slot := int(firstSlot[place]); slot < int(firstSlot[place+1]); slot++ {
+		o.PutSet(slot, o.Set(slot)&other.Set(slot))
+	}
+	if o.rest[place] != other.rest[place] {
+		o.meetRest(other, place, conflicts)
+	}
+	free := (o.free.Has(place) || !o.present.Has(place)) && (other.free.Has(place) || !other.present.Has(place))
+	if other.present.Has(place) {
+		o.present.Add(place)
+	}
+	if o.free.Remove(place); free && o.present.Has(place) {
+		o.free.Add(place)
+	}
+}
+
 // meetRest meets the rest bits of one register, which differ. Those of a
 // register that a host lacks or leaves free are 0, and the other host's hold.
 func (o *Offers) meetRest(other *Offers, place int, conflicts *[NumRegisters]uint64) {

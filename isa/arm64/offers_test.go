@@ -92,6 +92,14 @@ func TestMeet(t *testing.T) {
 			t.Fatal("a host meets itself in something else")
 		}
 		checkMet(t, a, b)
+		var at met
+		for place := range Registers {
+			at.offers.CopyAt(place, &a)
+			at.offers.MeetAt(place, &b, &at.conflicts)
+		}
+		if at != meet(a, b) {
+			t.Fatal("met register by register it is something else")
+		}
 	})
 }
 
