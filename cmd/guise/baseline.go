@@ -18,11 +18,11 @@ type baselineCommand struct {
 }
 
 func (c *baselineCommand) Run(s *session) (int, error) {
-	policy, err := c.policy()
+	policy, err := c.policy(s)
 	if err != nil {
 		return 0, err
 	}
-	captures, err := c.load()
+	captures, err := c.load(s)
 	if err != nil {
 		return 0, err
 	}

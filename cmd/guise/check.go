@@ -9,8 +9,8 @@ import (
 // checkCommand judges hosts against a contract, or against a VM that uses
 // everything the first host offers.
 type checkCommand struct {
-	Contract     string   `arg:"" help:"A contract, or a host: then a VM that uses everything it offers."`
-	Hosts        []string `arg:"" name:"host" help:"Capture or fleet files, or catalogue names."`
+	Contract     string   `arg:"" help:"A contract, - for standard input, or a host: then a VM that uses everything it offers."`
+	Hosts        []string `arg:"" name:"host" help:"Capture or fleet files, - for standard input, or catalogue names."`
 	AssumeKernel string   `placeholder:"VERSION" help:"Derive what hosts take from this kernel's profile where it was not tried."`
 	For          string   `enum:",qemu,firecracker" default:"" placeholder:"VMM" help:"Add what this VMM does with the contract: qemu or firecracker."`
 	JSON         bool     `help:"Print the answer as JSON."`
@@ -19,11 +19,11 @@ type checkCommand struct {
 
 func (c *checkCommand) Run(s *session) (int, error) {
 	arguments := hostArguments{Hosts: c.Hosts, AssumeKernel: c.AssumeKernel}
-	contract, err := c.contract()
+	contract, err := c.contract(s)
 	if err != nil {
 		return 0, err
 	}
-	captures, err := arguments.load()
+	captures, err := arguments.load(s)
 	if err != nil {
 		return 0, err
 	}
@@ -45,13 +45,13 @@ func (c *checkCommand) Run(s *session) (int, error) {
 
 // contract reads the contract, or makes the one of a VM that uses everything
 // one host offers.
-func (c *checkCommand) contract() (*guise.Contract, error) {
-	if isContract(c.Contract) {
-		return loadContract(c.Contract)
+func (c *checkCommand) contract(s *session) (*guise.Contract, error) {
+	contract, captures, err := s.reader.open(c.Contract).subject()
+	if contract != nil || err != nil {
+		return contract, err
 	}
-	arguments := hostArguments{Hosts: []string{c.Contract}, AssumeKernel: c.AssumeKernel}
-	captures, err := arguments.load()
-	if err != nil {
+	arguments := hostArguments{AssumeKernel: c.AssumeKernel}
+	if err := arguments.assume(captures); err != nil {
 		return nil, err
 	}
 	if len(captures) != 1 {

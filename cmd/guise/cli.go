@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/alecthomas/kong"
 )
@@ -18,7 +19,8 @@ import (
 //     end without a full stop.
 //   - Colour only on a terminal, and never where NO_COLOR is set.
 //   - Exit status: 0 yes, same, done; 1 no, differs; 2 wrong usage or bad
-//     input, found before anything else is done; 3 unknown; 4 could not be done.
+//     input, found before anything else is done; 3 unknown; 4 could not be done;
+//     130 ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP.
 
 // Exit statuses.
 const (
@@ -32,9 +34,10 @@ const (
 // session is what every command is given to work with.
 type session struct {
 	ctx    context.Context
-	stdin  io.Reader
-	stdout io.Writer
+	reader *reader
+	stdout *output
 	stderr io.Writer
+	tidies atomic.Bool // see interrupt.go
 }
 
 // command is what each subcommand implements. The status counts only where
@@ -94,38 +97,42 @@ var groups = []kong.Group{
 }
 
 // run is the whole command: it parses args, runs one subcommand and returns
-// the exit status. A panic is caught and is status 4.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
+// the exit status. It ends early where ctx does, see wait.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	s := &session{ctx: ctx, reader: newReader(stdin), stdout: &output{Writer: stdout}, stderr: stderr}
+	return s.wait(func() int { return s.run(args) })
+}
+
+// run runs what args say. A panic is caught and is status 4.
+func (s *session) run(args []string) (status int) {
 	defer func() {
 		if p := recover(); p != nil {
 			if exit, ok := p.(kongExit); ok {
 				status = int(exit)
 				return
 			}
-			fmt.Fprintf(stderr, "guise: internal error: %v\nhint: please report this with the command line\n", p)
+			fmt.Fprintf(s.stderr, "guise: internal error: %v\nhint: please report this with the command line\n", p)
 			status = statusCannot
 		}
 	}()
-	parser := newParser(grammarFor(args), stdout, stderr)
+	parser := newParser(grammarFor(args), s.stdout, s.stderr)
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return report(stderr, &inputError{&hintedError{err, "guise --help lists the commands"}})
+		return s.report(&inputError{&hintedError{err, "guise --help lists the commands"}})
 	}
-	out := &output{Writer: stdout}
-	s := &session{ctx: ctx, stdin: stdin, stdout: out, stderr: stderr}
 	selected, ok := parsed.Selected().Target.Addr().Interface().(command)
 	if !ok {
 		panic(fmt.Sprintf("%s is not a command", parsed.Command()))
 	}
 	if err := checkOutputs(parsed); err != nil {
-		return report(stderr, err)
+		return s.report(err)
 	}
 	status, err = selected.Run(s)
 	if err == nil {
-		err = out.err()
+		err = s.stdout.err()
 	}
 	if err != nil {
-		return report(stderr, err)
+		return s.report(err)
 	}
 	return status
 }
@@ -147,11 +154,14 @@ func newParser(line any, stdout, stderr io.Writer) *kong.Kong {
 type kongExit int
 
 // report prints an error with its hints and returns its exit status.
-func report(stderr io.Writer, err error) int {
-	fmt.Fprintf(stderr, "guise: %v\n", err)
+func (s *session) report(err error) int {
+	if s.ctx.Err() != nil {
+		return statusInterrupted
+	}
+	fmt.Fprintf(s.stderr, "guise: %v\n", err)
 	var hinted *hintedError
 	if errors.As(err, &hinted) {
-		fmt.Fprintf(stderr, "hint: %s\n", hinted.hint)
+		fmt.Fprintf(s.stderr, "hint: %s\n", hinted.hint)
 	}
 	var input *inputError
 	if errors.As(err, &input) || errors.Is(err, os.ErrInvalid) {

@@ -93,7 +93,7 @@ type completedWords struct {
 // completedPlaces says what can stand where, by the name of an argument, or the
 // placeholder of a flag or its name. Others are the user's own.
 var completedPlaces = map[string]completedKind{
-	"FILE": "file", "FILE|MODEL": "file", "DIR": "file", "device": "file", "file": "file", "state": "file", "args": "file",
+	"FILE": "file", "FILE|MODEL": "file", "DIR": "file", "device": "file", "file": "file", "state": "file", "args": "file", "scenarios": "file", "questions": "file",
 	"HOST": "host", "host": "host", "a": "host", "b": "host", "contract": "host", "what": "host",
 	"name": "capture",
 	"FEAT": "feature", "FIELD": "field", "FEATURE": "vcpu",

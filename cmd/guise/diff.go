@@ -9,8 +9,8 @@ import (
 
 // diffCommand compares two hosts.
 type diffCommand struct {
-	A            string `arg:"" help:"A capture file or catalogue name."`
-	B            string `arg:"" help:"A capture file or catalogue name."`
+	A            string `arg:"" help:"A capture file, - for standard input, or a catalogue name."`
+	B            string `arg:"" help:"A capture file, - for standard input, or a catalogue name."`
 	AssumeKernel string `placeholder:"VERSION" help:"Derive what hosts take from this kernel's profile where it was not tried."`
 	JSON         bool   `help:"Print the answer as JSON."`
 	Verbose      bool   `short:"v" help:"List every register that only one host lists."`
@@ -18,7 +18,7 @@ type diffCommand struct {
 
 func (c *diffCommand) Run(s *session) (int, error) {
 	arguments := hostArguments{Hosts: []string{c.A, c.B}, AssumeKernel: c.AssumeKernel}
-	captures, err := arguments.load()
+	captures, err := arguments.load(s)
 	if err != nil {
 		return 0, err
 	}

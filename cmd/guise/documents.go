@@ -77,13 +77,13 @@ type importCommand struct {
 }
 
 type importFirecrackerCommand struct {
-	File         string     `arg:"" type:"path" help:"The fingerprint."`
+	File         string     `arg:"" type:"path" help:"The fingerprint, - for standard input."`
 	Output       outputFile `short:"o" placeholder:"FILE" help:"Write the capture to a file; standard output unless given."`
 	AssumeKernel string     `placeholder:"VERSION" help:"Derive what the host takes from this kernel's profile."`
 }
 
 func (c *importFirecrackerCommand) Run(s *session) (int, error) {
-	data, err := readDocument(c.File)
+	data, err := s.reader.read(c.File)
 	if err != nil {
 		return 0, &inputError{err}
 	}
@@ -116,7 +116,7 @@ type fleetPackCommand struct {
 }
 
 func (c *fleetPackCommand) Run(s *session) (int, error) {
-	captures, err := c.load()
+	captures, err := c.load(s)
 	if err != nil {
 		return 0, err
 	}
@@ -176,12 +176,12 @@ func nameInFleet(captures []*guise.Capture) error {
 }
 
 type fleetUnpackCommand struct {
-	File      string `arg:"" type:"path" help:"The fleet."`
+	File      string `arg:"" type:"path" help:"The fleet, - for standard input."`
 	Directory string `short:"C" default:"." type:"path" help:"Write the captures here, as NAME.json."`
 }
 
 func (c *fleetUnpackCommand) Run(s *session) (int, error) {
-	data, err := readDocument(c.File)
+	data, err := s.reader.read(c.File)
 	if err != nil {
 		return 0, &inputError{err}
 	}
@@ -201,7 +201,7 @@ func (c *fleetUnpackCommand) Run(s *session) (int, error) {
 
 // lintCommand says whether files are well-formed documents.
 type lintCommand struct {
-	Files []string `arg:"" name:"file" help:"Captures, contracts, fleets."`
+	Files []string `arg:"" name:"file" help:"Captures, contracts, fleets and other documents, - for standard input."`
 	JSON  bool     `help:"Print the answer as JSON."`
 }
 
@@ -218,7 +218,7 @@ func (c *lintCommand) Run(s *session) (int, error) {
 	var bad error
 	for _, file := range c.Files {
 		answer := lintAnswer{File: file}
-		if err := answer.read(); err != nil {
+		if err := answer.read(s.reader); err != nil {
 			answer.Error = err.Error()
 			bad = err
 		}
@@ -248,8 +248,8 @@ func (c *lintCommand) Run(s *session) (int, error) {
 }
 
 // read reads the document by its schema.
-func (a *lintAnswer) read() error {
-	data, err := readDocument(a.File)
+func (a *lintAnswer) read(r *reader) error {
+	data, err := r.read(a.File)
 	if err != nil {
 		return err
 	}

@@ -73,11 +73,15 @@ func (c *explainCommand) answers(s *session) ([]registerAnswer, error) {
 		c.All = true
 		return answers, err
 	}
-	if answers, ok, err := c.pasted(); ok {
+	var first *opened
+	if len(c.What) == 1 {
+		first = s.reader.open(c.What[0])
+	}
+	if answers, ok, err := c.pasted(first); ok {
 		c.All = true
 		return answers, err
 	}
-	return explainDocument(c.What[0], c.Setup)
+	return explainDocument(first, c.Setup)
 }
 
 // values explains arguments that are all REGISTER=VALUE; all says whether they
@@ -125,24 +129,20 @@ func explainValue(name, text string) (registerAnswer, error) {
 	return explainRegister(register, value, nil, nil), nil
 }
 
-// explainDocument reads a capture or contract and explains what its guests see.
-func explainDocument(name, key string) ([]registerAnswer, error) {
-	if isContract(name) {
-		contract, err := loadContract(name)
-		if err != nil {
-			return nil, err
-		}
+// explainDocument explains what the guests of a contract or of a host see.
+func explainDocument(document *opened, key string) ([]registerAnswer, error) {
+	contract, captures, err := document.subject()
+	if err != nil {
+		return nil, err
+	}
+	if contract != nil {
 		if power := contract.Power; power != nil {
 			return explainPowerWords(power.Character, power.Behaviour)
 		}
 		return explainView(&contract.View, nil), nil
 	}
-	captures, _, err := loadHosts(name, nil)
-	if err != nil {
-		return nil, &inputError{err}
-	}
 	if len(captures) != 1 {
-		return nil, &inputError{fmt.Errorf("%s: has %d hosts; want one", name, len(captures))}
+		return nil, &inputError{fmt.Errorf("%s: has %d hosts; want one", document.name, len(captures))}
 	}
 	if power := captures[0].Power; power != nil {
 		return explainPowerHost(power)
@@ -150,7 +150,7 @@ func explainDocument(name, key string) ([]registerAnswer, error) {
 	setup := &captures[0].Setups[0]
 	if key != "" {
 		if setup = captures[0].Setup(key); setup == nil {
-			return nil, &inputError{fmt.Errorf("%s: was not captured in setup %s; it has %s", name, key, elide(setupKeys(captures[0]), 8))}
+			return nil, &inputError{fmt.Errorf("%s: was not captured in setup %s; it has %s", document.name, key, elide(setupKeys(captures[0]), 8))}
 		}
 	}
 	return explainView(&setup.View, setup), nil

@@ -2,9 +2,7 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/guise-project/guise/interop"
@@ -21,22 +19,20 @@ type reasonAnswer struct {
 
 // pasted reads the arguments as what messages and logs print; false where the
 // first one names a document or a host. An error is about the text.
-func (c *explainCommand) pasted() (answers []registerAnswer, ok bool, err error) {
+func (c *explainCommand) pasted(first *opened) (answers []registerAnswer, ok bool, err error) {
 	text := strings.Join(c.What, " ")
 	name, hint := text, ""
 	if len(c.What) == 1 {
-		data, readErr := readDocument(c.What[0])
 		switch {
-		case readErr == nil && isJSON(data):
+		case first.err == nil && isJSON(first.data):
 			return nil, false, nil
-		case readErr == nil:
-			name, text = c.What[0], string(data)
+		case first.err == nil:
+			name, text = first.name, string(first.data)
 			if name == "-" {
 				name = "standard input"
 			}
-		case !errors.Is(readErr, fs.ErrNotExist):
-			// Not a file's name, or one that cannot be read: it is text, or a host.
 		}
+		// A name of no file, or of one that cannot be read, is text or a host.
 	}
 	said := interop.Paste(text)
 	if len(said) == 0 && name == text && len(c.What) == 1 {
@@ -52,12 +48,6 @@ func (c *explainCommand) pasted() (answers []registerAnswer, ok bool, err error)
 		answers = append(answers, pastedAnswer(&said[i]))
 	}
 	return answers, true, nil
-}
-
-// isJSON reports whether data begins as a document does.
-func isJSON(data []byte) bool {
-	trimmed := strings.TrimLeft(string(data[:min(len(data), 4096)]), " \t\r\n")
-	return strings.HasPrefix(trimmed, "{")
 }
 
 // pastedAnswer explains what one line says of one register.

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/guise-project/guise"
@@ -15,9 +14,9 @@ import (
 
 // forecastCommand says what guests would see if a host's kernel changed.
 type forecastCommand struct {
-	Host    string `arg:"" help:"A capture file, or a catalogue name such as graviton3@6.1."`
+	Host    string `arg:"" help:"A capture file, - for standard input, or a catalogue name such as graviton3@6.1."`
 	Kernel  string `required:"" placeholder:"VERSION" help:"The kernel the host would get."`
-	Raw     string `placeholder:"FILE|MODEL" help:"The hardware's own ID registers: a CPU model that guise knows, or a file of \"REGISTER VALUE\" lines. With them nothing is unknown."`
+	Raw     string `placeholder:"FILE|MODEL" help:"The hardware's own ID registers: a CPU model that guise knows, or a file of \"REGISTER VALUE\" lines, - for standard input. With them nothing is unknown."`
 	Setup   string `placeholder:"SETUP" help:"Only this setup, as base or pmu+sve."`
 	Verbose bool   `short:"v" help:"Name every unknown field and every entry that is not settled."`
 	JSON    bool   `name:"json" help:"Print the forecast as JSON."`
@@ -28,7 +27,7 @@ func (c *forecastCommand) Run(s *session) (int, error) {
 	if err != nil {
 		return 0, &inputError{fmt.Errorf("--kernel: %w", err)}
 	}
-	captures, _, err := loadHosts(c.Host, nil)
+	captures, _, err := s.reader.hosts(c.Host, nil)
 	if err != nil {
 		return 0, &inputError{err}
 	}
@@ -71,7 +70,7 @@ func (c *forecastCommand) Run(s *session) (int, error) {
 func (c *forecastCommand) settle(s *session, forecast *model.Forecast, capture *guise.Capture) error {
 	machine, err := model.NewMachine(c.Raw)
 	if err != nil {
-		text, readErr := os.ReadFile(c.Raw)
+		text, readErr := s.reader.read(c.Raw)
 		if readErr != nil {
 			return &inputError{fmt.Errorf("--raw: %w", err)}
 		}

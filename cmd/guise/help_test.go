@@ -33,8 +33,8 @@ func TestHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), stdout.String()); diff != "" {
-		t.Errorf("the help changed; if that is meant, run: go test ./cmd/guise -run TestHelp -update\n%s", diff)
+	if d := cmp.Diff(string(want), stdout.String()); d != "" {
+		t.Errorf("the help changed; if that is meant, run: go test ./cmd/guise -run TestHelp -update\n%s", d)
 	}
 }
 
@@ -72,6 +72,42 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	}
 	for _, node := range model.Children {
 		walk(node)
+	}
+}
+
+// TestHelpTellsOfStandardInput: wherever a document is taken, "-" is too.
+func TestHelpTellsOfStandardInput(t *testing.T) {
+	// Files that are no documents, and outputs.
+	others := map[string]bool{"lab run --program": true, "lab run --in": true, "lab run --out": true, "lab matrix --program": true, "lab matrix --in": true, "lab matrix --out": true, "baseline --identity-of": true, "pools --identity-of": true, "fleet unpack --directory": true, "lab matrix --output-dir": true, "lab run args": true, "lab matrix args": true}
+	takes := 0
+	var walk func(node *kong.Node)
+	walk = func(node *kong.Node) {
+		path := strings.TrimPrefix(node.Path(), "guise ")
+		var values []*kong.Value
+		for _, flag := range node.Flags {
+			kind := kindOf(flag.Value, flag.PlaceHolder)
+			if _, output := flag.Target.Interface().(outputFile); kind.Files() && !output && !others[path+" --"+flag.Name] {
+				values = append(values, flag.Value)
+			}
+		}
+		for _, argument := range node.Positional {
+			if kindOf(argument, argument.Name).Files() && !others[path+" "+argument.Name] {
+				values = append(values, argument)
+			}
+		}
+		for _, v := range values {
+			takes++
+			if !strings.Contains(v.Help, "- for standard input") {
+				t.Errorf("%s: its help is %q; want \"- for standard input\" in it", v.ShortSummary(), v.Help)
+			}
+		}
+		for _, child := range node.Children {
+			walk(child)
+		}
+	}
+	walk(newParser(&commandLine{}, nil, nil).Model.Node)
+	if takes < 20 {
+		t.Errorf("only %d arguments and flags take documents", takes)
 	}
 }
 

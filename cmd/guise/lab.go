@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -34,6 +35,7 @@ func (c *labSetupCommand) Run(s *session) (int, error) {
 		}
 	}
 	say := func(line string) { fmt.Fprintln(s.stderr, line) }
+	s.tidy()
 	kernels, err := lab.Setup(s.ctx, c.Arch, c.Kernels, c.Refresh, say)
 	if err != nil {
 		return 0, err
@@ -111,17 +113,31 @@ func (c *labJob) job() (lab.Job, error) {
 	inputs = append(inputs, c.In...)
 	slices.Sort(inputs)
 	for _, path := range slices.Compact(inputs) {
-		content, err := os.ReadFile(path)
+		file, err := readInput(path)
 		if err != nil {
 			return lab.Job{}, &inputError{err}
 		}
-		info, err := os.Stat(path)
-		if err != nil {
-			return lab.Job{}, &inputError{err}
-		}
-		job.Files = append(job.Files, lab.File{Path: path, Mode: uint32(info.Mode().Perm()), Content: content})
+		job.Files = append(job.Files, file)
 	}
 	return job, nil
+}
+
+// readInput reads a file that is taken into a host, with its permission bits.
+func readInput(path string) (lab.File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return lab.File{}, plainError(path, err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return lab.File{}, plainError(path, err)
+	}
+	content, err := io.ReadAll(file)
+	if err != nil {
+		return lab.File{}, plainError(path, err)
+	}
+	return lab.File{Path: path, Mode: uint32(info.Mode().Perm()), Content: content}, nil
 }
 
 // namedFiles finds in a command line the files it reads, which are those that
@@ -169,6 +185,7 @@ func (c *labRunCommand) Run(s *session) (int, error) {
 		}
 	}
 	job.Stdout, job.Stderr = s.stdout, s.stderr
+	s.tidy()
 	result, err := lab.Run(s.ctx, c.host(c.Kernel, c.CPU), job)
 	if err != nil {
 		return 0, labError(err)

@@ -52,6 +52,7 @@ func (c *labMatrixCommand) Run(s *session) (int, error) {
 			return 0, err
 		}
 	}
+	s.tidy()
 	hosts := lab.Hosts(c.host("", ""), c.Kernels, c.CPUs)
 	started, ended, finish := s.showProgress(hosts)
 	cells := lab.Matrix(s.ctx, hosts, job, started, ended)

@@ -6,9 +6,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
+	"github.com/guise-project/guise/internal/atomicfile"
 	"github.com/guise-project/guise/lab/guest"
 )
 
@@ -21,8 +20,12 @@ func main() {
 		fmt.Fprintf(os.Stderr, "guise: %v\n", err)
 		os.Exit(statusCannot)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
+	ctx := untilSignal(context.Background(), func(by interruption) { exit(by.status()) })
+	exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// exit ends the process, and leaves nothing of files that are being written.
+func exit(status int) {
+	atomicfile.Abandon()
 	os.Exit(status)
 }

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -10,12 +10,24 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// runMain is a variable that makes this binary guise.
+const runMain = "GUISE_TEST_MAIN"
+
+// guiseCommand is guise as a process of its own.
+func guiseCommand(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), os.Args[0], args...)
+	c.Env = append(os.Environ(), runMain+"=1")
+	return c
+}
+
 // TestMain lets the scripts run this binary as guise.
 func TestMain(m *testing.M) {
+	if os.Getenv(runMain) != "" {
+		main()
+	}
 	testscript.Main(m, map[string]func(){
-		"guise": func() {
-			os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-		},
+		"guise": main,
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -26,7 +25,7 @@ type onHosts struct {
 
 // modelRunCommand runs scenarios.
 type modelRunCommand struct {
-	Scenarios []string `arg:"" type:"existingfile" placeholder:"FILE" help:"Scenario files."`
+	Scenarios []string `arg:"" placeholder:"FILE" help:"Scenario files, - for standard input."`
 	onHosts
 	Verbose bool `short:"v" help:"Print each line with what came of it."`
 }
@@ -39,19 +38,25 @@ type modelTestCommand struct {
 
 func (c *modelRunCommand) Run(s *session) (int, error) {
 	var scripts []*scenario.Script
+	var files []lab.File
+	args := []string{"model", "run", "--on", "kvm", "--json"}
 	for _, path := range c.Scenarios {
-		text, err := readDocument(path)
+		text, err := s.reader.read(path)
 		if err != nil {
-			return 0, err
+			return 0, &inputError{err}
 		}
 		script, err := scenario.Parse(filepath.Base(path), string(text))
 		if err != nil {
 			return 0, &inputError{err}
 		}
 		scripts = append(scripts, script)
+		if path == "-" || strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/") {
+			path = fmt.Sprintf("scenario-%d", len(files)) // hosts of the lab have an input of their own
+		}
+		args = append(args, path)
+		files = append(files, lab.File{Path: path, Content: text})
 	}
-	args := append([]string{"model", "run", "--on", "kvm", "--json"}, c.Scenarios...)
-	return c.run(s, scripts, args, c.Scenarios, c.Verbose)
+	return c.run(s, scripts, args, files, c.Verbose)
 }
 
 func (c *modelTestCommand) Run(s *session) (int, error) {
@@ -64,7 +69,7 @@ func (c *modelTestCommand) Run(s *session) (int, error) {
 
 // run runs the scripts on every host. args is the command line that does it
 // inside a host of the lab, files what it reads there.
-func (o *onHosts) run(s *session, scripts []*scenario.Script, args, files []string, verbose bool) (int, error) {
+func (o *onHosts) run(s *session, scripts []*scenario.Script, args []string, files []lab.File, verbose bool) (int, error) {
 	names := hostNames(o.On)
 	for _, name := range names {
 		if err := checkHostName(name); err != nil {
@@ -130,9 +135,10 @@ func checkHostName(name string) error {
 	return fmt.Errorf("--on %s: want model:VERSION/CPU, kvm or lab:VERSION/CPU", name)
 }
 
-func (o *onHosts) outcomes(s *session, name string, scripts []*scenario.Script, args, files []string, verbose bool) ([]*scenario.Outcome, error) {
+func (o *onHosts) outcomes(s *session, name string, scripts []*scenario.Script, args []string, files []lab.File, verbose bool) ([]*scenario.Outcome, error) {
 	kind, rest, _ := strings.Cut(name, ":")
 	if kind == "lab" {
+		s.tidy()
 		return labOutcomes(s.ctx, rest, args, files)
 	}
 	var host vm.Host
@@ -163,7 +169,7 @@ func (o *onHosts) outcomes(s *session, name string, scripts []*scenario.Script, 
 
 // labOutcomes runs the same command inside a host of the lab. Words after a
 // comma are kernel parameters; "mte=on" is the board's.
-func labOutcomes(ctx context.Context, name string, args, files []string) ([]*scenario.Outcome, error) {
+func labOutcomes(ctx context.Context, name string, args []string, files []lab.File) ([]*scenario.Outcome, error) {
 	version, cpu, _ := strings.Cut(name, "/")
 	cpu, parameters, _ := strings.Cut(cpu, ",")
 	host := lab.Host{Kernel: version, CPU: cpu}
@@ -176,15 +182,7 @@ func labOutcomes(ctx context.Context, name string, args, files []string) ([]*sce
 			host.Append = append(host.Append, word)
 		}
 	}
-	job := lab.Job{Args: args}
-	for _, path := range files {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		job.Files = append(job.Files, lab.File{Path: path, Content: content})
-	}
-	result, err := lab.Run(ctx, host, job)
+	result, err := lab.Run(ctx, host, lab.Job{Args: args, Files: files})
 	if err != nil {
 		return nil, err
 	}

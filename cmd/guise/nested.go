@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,10 +29,10 @@ type nestedCommand struct {
 
 	HFSCR     string            `name:"hfscr" placeholder:"VALUE" help:"HFSCR that L1 writes for L2; all it may use unless given."`
 	Set       map[string]string `placeholder:"FIELD=VALUE" help:"Another field of hv_guest_state that L1 writes, or msr."`
-	Structure string            `placeholder:"FILE" help:"Take hv_guest_state from this file, in L1's byte order."`
+	Structure string            `placeholder:"FILE" help:"Take hv_guest_state from this file, in L1's byte order; - for standard input."`
 
 	Event   []string `sep:"none" placeholder:"EVENT" help:"What L2 does after it was entered: msgsndp, sc, cause 5, ..."`
-	History string   `placeholder:"FILE" help:"What L1 and L2 do, a line each; instead of --event."`
+	History string   `placeholder:"FILE" help:"What L1 and L2 do, a line each, - for standard input; instead of --event."`
 
 	JSON    bool `name:"json" help:"Print JSON."`
 	Verbose bool `short:"v" help:"Show every register, also those that are loaded and returned as written."`
@@ -56,7 +56,7 @@ func (*nestedCommand) Help() string {
 }
 
 func (c *nestedCommand) Run(s *session) (int, error) {
-	plays, err := c.plays()
+	plays, err := c.plays(s.reader)
 	if err != nil {
 		return 0, &inputError{err}
 	}
@@ -87,7 +87,7 @@ type nestedPlay struct {
 }
 
 // plays reads everything the user gave before anything is played.
-func (c *nestedCommand) plays() ([]nestedPlay, error) {
+func (c *nestedCommand) plays(r *reader) ([]nestedPlay, error) {
 	names := c.Arg
 	switch {
 	case c.Compare && len(names) < 2:
@@ -97,11 +97,11 @@ func (c *nestedCommand) plays() ([]nestedPlay, error) {
 	case !c.Compare:
 		names = []string{c.Generation}
 	}
-	permitted, start, err := c.start()
+	permitted, start, err := c.start(r)
 	if err != nil {
 		return nil, err
 	}
-	history, err := c.history()
+	history, err := c.history(r)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func refuseImpossible(plays []nestedPlay) error {
 }
 
 // start makes the L1 that the flags describe.
-func (c *nestedCommand) start() (permitted power.Permitted, s power.State, err error) {
+func (c *nestedCommand) start(r *reader) (permitted power.Permitted, s power.State, err error) {
 	if permitted.Emulated, err = maskFlag("--emulated", c.Emulated); err != nil {
 		return permitted, s, err
 	}
@@ -195,14 +195,14 @@ func (c *nestedCommand) start() (permitted power.Permitted, s power.State, err e
 	if c.BigEndian {
 		s.L1.MSR &^= isapower.MSRLE
 	}
-	return permitted, s, c.fill(&s, permitted)
+	return permitted, s, c.fill(r, &s, permitted)
 }
 
 // fill writes the structure as L1 does.
-func (c *nestedCommand) fill(s *power.State, permitted power.Permitted) error {
+func (c *nestedCommand) fill(r *reader, s *power.State, permitted power.Permitted) error {
 	s.Structure[isapower.StateHFSCR] = permitted.Available | permitted.Emulated
 	if c.Structure != "" {
-		data, err := readDocument(c.Structure)
+		data, err := r.read(c.Structure)
 		if err != nil {
 			return err
 		}
@@ -241,7 +241,7 @@ func (c *nestedCommand) fill(s *power.State, permitted power.Permitted) error {
 }
 
 // history is what the user asked to be played: a file, or enter and events.
-func (c *nestedCommand) history() ([]power.Action, error) {
+func (c *nestedCommand) history(r *reader) ([]power.Action, error) {
 	if c.History == "" {
 		history := []power.Action{{Text: "enter", Event: power.Event{Kind: power.Enter}}}
 		for _, text := range c.Event {
@@ -256,12 +256,11 @@ func (c *nestedCommand) history() ([]power.Action, error) {
 	if len(c.Event) > 0 {
 		return nil, errors.New("--event and --history: want one of them")
 	}
-	f, err := os.Open(c.History)
+	text, err := r.read(c.History)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	history, err := power.ParseHistory(f)
+	history, err := power.ParseHistory(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.History, err)
 	}

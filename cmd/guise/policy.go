@@ -19,7 +19,7 @@ type policyFlags struct {
 	Without    []string `placeholder:"FEATURE" help:"VMs are made without these."`
 	Protected  bool     `help:"Protected VMs."`
 	NoVGIC     bool     `name:"no-vgic" help:"VMs without an in-kernel interrupt controller."`
-	Policy     string   `placeholder:"FILE" type:"path" help:"Rules in YAML: allow, restrict, force, require, vary."`
+	Policy     string   `placeholder:"FILE" type:"path" help:"Rules in YAML: allow, restrict, force, require, vary; - for standard input."`
 }
 
 // policyFile is the form of --policy.
@@ -33,7 +33,7 @@ type policyFile struct {
 }
 
 // policy reads the flags and the file.
-func (f *policyFlags) policy() (*guise.Policy, error) {
+func (f *policyFlags) policy(s *session) (*guise.Policy, error) {
 	p := &guise.Policy{Hide: f.Hide, Require: f.Require, IdentityOf: f.IdentityOf, Protected: f.Protected, NoVGIC: f.NoVGIC, AtLeast: map[string]uint64{}}
 	var err error
 	if p.With, err = features("--with", f.With); err != nil {
@@ -48,7 +48,7 @@ func (f *policyFlags) policy() (*guise.Policy, error) {
 	if f.Policy == "" {
 		return p, nil
 	}
-	data, err := readDocument(f.Policy)
+	data, err := s.reader.read(f.Policy)
 	if err != nil {
 		return nil, &inputError{err}
 	}

@@ -18,11 +18,11 @@ func (c *poolsCommand) Run(s *session) (int, error) {
 	if c.Rungs < 1 {
 		return 0, &inputError{fmt.Errorf("--rungs %d: want at least 1", c.Rungs)}
 	}
-	policy, err := c.policy()
+	policy, err := c.policy(s)
 	if err != nil {
 		return 0, err
 	}
-	captures, err := c.load()
+	captures, err := c.load(s)
 	if err != nil {
 		return 0, err
 	}

@@ -18,7 +18,7 @@ import (
 
 // proveCommand gives a VM a contract and has a guest look.
 type proveCommand struct {
-	Contract string     `arg:"" optional:"" placeholder:"CONTRACT" help:"Contract to prove."`
+	Contract string     `arg:"" optional:"" placeholder:"CONTRACT" help:"Contract to prove, - for standard input."`
 	AsIs     bool       `help:"No contract: does a guest see what userspace reads?"`
 	Setup    string     `default:"base/vgic0" placeholder:"SETUP" help:"With --as-is, the VM to look at, as pmu+sve/vgic3."`
 	Output   outputFile `short:"o" placeholder:"FILE" help:"Leave a proof document."`
@@ -30,7 +30,7 @@ type proveCommand struct {
 }
 
 func (c *proveCommand) Run(s *session) (int, error) {
-	contract, options, err := c.input()
+	contract, options, err := c.input(s)
 	if err != nil {
 		return 0, &inputError{err}
 	}
@@ -79,6 +79,7 @@ func (c *proveCommand) look(s *session, contract *guise.Contract, options vm.Pro
 		return nil, 0, err
 	}
 	defer host.Close()
+	s.tidy()
 	if proof, err = vm.Prove(s.ctx, host, contract, options); err != nil {
 		return nil, 0, err
 	}
@@ -89,7 +90,7 @@ func (c *proveCommand) look(s *session, contract *guise.Contract, options vm.Pro
 }
 
 // input reads the contract, or the setup to look at.
-func (c *proveCommand) input() (*guise.Contract, vm.ProveOptions, error) {
+func (c *proveCommand) input(s *session) (*guise.Contract, vm.ProveOptions, error) {
 	options := vm.ProveOptions{VCPUs: c.VCPUs, Traps: c.Traps}
 	if c.VCPUs < 1 {
 		return nil, options, fmt.Errorf("--vcpus %d: want at least 1", c.VCPUs)
@@ -102,7 +103,7 @@ func (c *proveCommand) input() (*guise.Contract, vm.ProveOptions, error) {
 		options.Setup = setup
 		return nil, options, err
 	}
-	contract, err := loadContract(c.Contract)
+	contract, err := s.reader.contract(c.Contract)
 	return contract, options, err
 }
 

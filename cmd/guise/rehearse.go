@@ -15,7 +15,7 @@ import (
 
 // rehearseCommand moves a VM between two real kernels under QEMU.
 type rehearseCommand struct {
-	Contract string   `arg:"" placeholder:"CONTRACT" help:"Contract of the VM that is moved."`
+	Contract string   `arg:"" placeholder:"CONTRACT" help:"Contract of the VM that is moved, - for standard input."`
 	From     string   `required:"" placeholder:"KERNEL/CPU" help:"The host it leaves: 7.2/neoverse-n1."`
 	To       string   `required:"" placeholder:"KERNEL/CPU" help:"The host it goes to."`
 	Filter   []string `placeholder:"BASE:COUNT:ACTION" help:"Install an SMCCC filter: handle, deny or forward."`
@@ -32,7 +32,7 @@ const (
 )
 
 func (c *rehearseCommand) Run(s *session) (int, error) {
-	data, err := readDocument(c.Contract)
+	data, err := s.reader.read(c.Contract)
 	if err != nil {
 		return 0, &inputError{err}
 	}
@@ -109,6 +109,7 @@ func (c *rehearseCommand) half(s *session, host lab.Host, args []string, name st
 		job.Files = []lab.File{{Path: name, Content: content}}
 	}
 	host.Fresh = true
+	s.tidy()
 	result, err := lab.Run(s.ctx, host, job)
 	if err != nil {
 		return nil, labError(err)

@@ -9,13 +9,13 @@ import (
 
 // tryCommand puts many questions to this host, in one go.
 type tryCommand struct {
-	Questions string     `arg:"" placeholder:"QUESTIONS" help:"Contracts and single values to try."`
+	Questions string     `arg:"" placeholder:"QUESTIONS" help:"Contracts and single values to try, - for standard input."`
 	Output    outputFile `short:"o" placeholder:"FILE" help:"Write the answers to a file; standard output unless given."`
 	Device    string     `default:"/dev/kvm" help:"KVM's device."`
 }
 
 func (c *tryCommand) Run(s *session) (int, error) {
-	data, err := readDocument(c.Questions)
+	data, err := s.reader.read(c.Questions)
 	if err != nil {
 		return 0, &inputError{err}
 	}

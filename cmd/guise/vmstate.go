@@ -21,7 +21,7 @@ type vmCommand struct {
 }
 
 type vmSaveCommand struct {
-	Contract string     `arg:"" placeholder:"CONTRACT" help:"Contract of the VM."`
+	Contract string     `arg:"" placeholder:"CONTRACT" help:"Contract of the VM, - for standard input."`
 	Output   outputFile `short:"o" required:"" placeholder:"FILE" help:"Where to write the VM's state."`
 	VCPUs    int        `name:"vcpus" default:"2" help:"How many vCPUs the VM has."`
 	Filter   []string   `placeholder:"BASE:COUNT:ACTION" help:"Install an SMCCC filter: handle, deny or forward."`
@@ -40,7 +40,7 @@ func (c *vmSaveCommand) Run(s *session) (int, error) {
 		}
 		options.Filters = append(options.Filters, filter)
 	}
-	contract, err := loadContract(c.Contract)
+	contract, err := s.reader.contract(c.Contract)
 	if err != nil {
 		return 0, err
 	}
@@ -99,14 +99,14 @@ func parseFilter(text string) (move.Filter, error) {
 }
 
 type vmRestoreCommand struct {
-	State  string     `arg:"" placeholder:"FILE" help:"What guise vm save wrote."`
+	State  string     `arg:"" placeholder:"FILE" help:"What guise vm save wrote, - for standard input."`
 	Output outputFile `short:"o" placeholder:"FILE" help:"Leave a document of what became of the VM."`
 	JSON   bool       `name:"json" help:"Print that document."`
 	Device string     `default:"/dev/kvm" help:"KVM's device."`
 }
 
 func (c *vmRestoreCommand) Run(s *session) (int, error) {
-	data, err := readDocument(c.State)
+	data, err := s.reader.read(c.State)
 	if err != nil {
 		return 0, &inputError{err}
 	}

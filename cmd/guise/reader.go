@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+	"syscall"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/catalog"
+	"github.com/guise-project/guise/internal/readfile"
+)
+
+// The rules of reading input.
+//
+//   - What an argument names is opened once, and looked at as often as need be:
+//     a FIFO, <(...) and /dev/stdin work wherever a file does.
+//   - "-" is standard input, wherever a document is taken. It too is read once,
+//     however often it is named.
+//   - A file comes before a catalogue entry of the same name.
+
+// reader reads what arguments name.
+type reader struct {
+	// standardInput is what standard input holds.
+	standardInput func() ([]byte, error)
+}
+
+func newReader(stdin io.Reader) *reader {
+	return &reader{sync.OnceValues(func() ([]byte, error) {
+		if stdin == nil {
+			return nil, errors.New("-: there is no standard input")
+		}
+		data, err := io.ReadAll(io.LimitReader(stdin, guise.MaxDocumentSize+1))
+		if err == nil && len(data) > guise.MaxDocumentSize {
+			err = fmt.Errorf("-: no document is longer than %d bytes", guise.MaxDocumentSize)
+		}
+		return data, err
+	})}
+}
+
+// read reads a file, or standard input for "-", that is small enough to be a
+// document.
+func (r *reader) read(name string) ([]byte, error) {
+	data, _, err := r.readInto(nil, name)
+	return data, err
+}
+
+// readInto is read into a buffer, or a larger one, which it returns for the next
+// file.
+func (r *reader) readInto(buffer []byte, name string) (data, again []byte, err error) {
+	if name == "-" {
+		data, err = r.standardInput()
+		return data, buffer, err
+	}
+	data, err = readfile.Into(buffer, name, guise.MaxDocumentSize)
+	if err != nil {
+		return nil, buffer, plainError(name, err)
+	}
+	return data, data, nil
+}
+
+// plainError says what is wrong with a file as a person would.
+func plainError(name string, err error) error {
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENAMETOOLONG):
+		return &noFileError{name}
+	case errors.As(err, &path):
+		return fmt.Errorf("%s: cannot be read: %w", name, path.Err)
+	}
+	return err
+}
+
+// noFileError says that an argument names no file.
+type noFileError struct{ name string }
+
+func (e *noFileError) Error() string { return e.name + ": no such file" }
+func (e *noFileError) Unwrap() error { return fs.ErrNotExist }
+
+// hosts reads the hosts that one argument names: of a capture, a fleet or the
+// catalogue. It returns the buffer, which may have grown.
+func (r *reader) hosts(name string, buffer []byte) (captures []*guise.Capture, again []byte, err error) {
+	data, again, err := r.readInto(buffer, name)
+	if err == nil {
+		captures, err = hostsIn(name, data)
+	} else if errors.Is(err, fs.ErrNotExist) {
+		captures, err = catalogHost(name)
+	}
+	return captures, again, err
+}
+
+// hostsIn reads a capture or a fleet.
+func hostsIn(name string, data []byte) ([]*guise.Capture, error) {
+	capture, err := guise.ReadCapture(name, data)
+	if err == nil {
+		return []*guise.Capture{capture}, nil
+	}
+	if guise.SchemaOf(data) == guise.SchemaFleet {
+		return guise.ReadFleet(name, data)
+	}
+	return nil, err
+}
+
+// catalogHost takes a host from the catalogue.
+func catalogHost(name string) ([]*guise.Capture, error) {
+	capture, err := catalog.Load(name)
+	if errors.Is(err, catalog.ErrUnknown) {
+		return nil, &hintedError{fmt.Errorf("%s: no such file, and not in the catalogue", name), "guise catalog lists the built-in captures"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []*guise.Capture{capture}, nil
+}
+
+// opened is what an argument names, for commands that have to look at it to see
+// what it is.
+type opened struct {
+	name string
+	data []byte
+	err  error // why there is no data
+}
+
+func (r *reader) open(name string) *opened {
+	o := &opened{name: name}
+	o.data, o.err = r.read(name)
+	return o
+}
+
+// subject is what is a contract or names hosts: one of the two is nil. Errors
+// are *inputError.
+func (o *opened) subject() (contract *guise.Contract, captures []*guise.Capture, err error) {
+	switch err = o.err; {
+	case errors.Is(err, fs.ErrNotExist):
+		captures, err = catalogHost(o.name)
+	case err != nil:
+	case guise.SchemaOf(o.data) == guise.SchemaContract:
+		contract, err = guise.ReadContract(o.name, o.data)
+	default:
+		captures, err = hostsIn(o.name, o.data)
+	}
+	if err != nil {
+		return nil, nil, &inputError{err}
+	}
+	return contract, captures, nil
+}
+
+// contract reads a contract. Errors are *inputError.
+func (r *reader) contract(name string) (*guise.Contract, error) {
+	data, err := r.read(name)
+	if err != nil {
+		return nil, &inputError{err}
+	}
+	contract, err := guise.ReadContract(name, data)
+	if err != nil {
+		return nil, &inputError{err}
+	}
+	return contract, nil
+}
+
+// isJSON reports whether data begins as a document does.
+func isJSON(data []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(data[:min(len(data), 4096)], " \t\r\n"), []byte("{"))
+}
