@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
 )
@@ -16,7 +17,7 @@ func ReadCapture(file string, data []byte) (*Capture, error) {
 	r := readers.Get().(*documentReader)
 	defer readers.Put(r)
 	r.reset(file, data)
-	c := &Capture{Name: file}
+	c := &Capture{Name: plain.Line(file)}
 	schema := false
 	r.object("capture", func(key []byte) {
 		switch string(key) {

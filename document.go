@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/isa/arm64"
 )
 
@@ -45,8 +46,15 @@ type documentReader struct {
 	listed  []arm64.ID // of the last list that was read whole; shared, not changed
 }
 
-// text reads a string. The result is valid until the next read.
-func (r *documentReader) text(what string) []byte { return r.string(what) }
+// text reads a string of printable characters: names and releases go into lines
+// that people read on a terminal. The result is valid until the next read.
+func (r *documentReader) text(what string) []byte {
+	text := r.string(what)
+	if r.err == nil && (r.unusual || bytes.IndexByte(text, '\x7f') >= 0) && plain.Odd(string(text)) {
+		r.fail("%s: want printable characters, there is %q", what, text)
+	}
+	return text
+}
 
 // boolean reads true or false.
 func (r *documentReader) boolean(what string) bool {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -12,13 +13,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/catalog"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
 )
 
 // anyCapture draws a capture that uses all there is in a document.
 func (m *fleetMaker) anyCapture(t *rapid.T) *guise.Capture {
-	text := rapid.SampledFrom([]string{"", "plain", "ünïcödé \t\"quoted\" \\ \u2028", "6.18.30-61.116.amzn2023.aarch64"})
+	text := rapid.SampledFrom([]string{"", "plain", "ünïcödé \"quoted\" \\ 世", "6.18.30-61.116.amzn2023.aarch64"})
 	fleet := m.fleet(t)
 	c := fleet[0]
 	c.Name = "drawn.json"
@@ -85,6 +87,36 @@ func (m *fleetMaker) anyExtras(t *rapid.T, s *guise.CapturedSetup) {
 		s.Offers, s.Accepts, s.AssumedKernel = nil, "", ""
 	}
 	s.Registers = rapid.SampledFrom([]guise.Source{guise.Read, guise.Imported}).Draw(t, "source")
+}
+
+// TestOddTextsAreRefused: names and releases go to terminals, and into lines that
+// tell of verdicts. A file's own name is escaped.
+func TestOddTextsAreRefused(t *testing.T) {
+	capture, err := catalog.Load("graviton2@6.18")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, odd := range []string{"a  takes the contract\nyes     b", "\x1b]0;owned\x07x", "a\x7f", "\u009b31m", "\u202etxt", "a\u2028b"} {
+		changed := *capture
+		changed.Name = odd
+		_, err := guise.ReadFleet("fleet.json", guise.MarshalFleet([]*guise.Capture{&changed}))
+		if err == nil || !strings.Contains(err.Error(), "name: want printable characters, there is "+strconv.Quote(odd)) {
+			t.Errorf("a host called %q: %v", odd, err)
+		}
+		changed = *capture
+		changed.Host.Kernel = odd
+		_, err = guise.ReadCapture("c.json", changed.Marshal())
+		if err == nil || !strings.Contains(err.Error(), "kernel: want printable characters, there is "+strconv.Quote(odd)) {
+			t.Errorf("kernel %q: %v", odd, err)
+		}
+		read, err := guise.ReadCapture(odd, capture.Marshal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := guise.ReadFleet("fleet.json", guise.MarshalFleet([]*guise.Capture{read})); err != nil {
+			t.Errorf("read from %q: %v", odd, err)
+		}
+	}
 }
 
 var exact = cmp.Options{cmp.AllowUnexported(arm64.Offers{}), cmpopts.EquateEmpty()}

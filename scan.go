@@ -25,6 +25,8 @@ type scanner struct {
 	start int // of the token that was read last
 	keys  [][]byte
 	err   error
+	// unusual: the string that was read last had an escape, or more than ASCII.
+	unusual bool
 }
 
 // reset readies the scanner, which may have read another document before.
@@ -109,11 +111,13 @@ func (s *scanner) string(what string) []byte {
 	}
 	s.start = s.at
 	rest := s.data[s.at+1:]
-	length := plain(rest)
+	length := asciiText(rest)
+	s.unusual = false
 	if length < len(rest) && rest[length] == '"' {
 		s.at += length + 2
 		return rest[:length]
 	}
+	s.unusual = true
 	return s.quoted()
 }
 
@@ -131,10 +135,10 @@ func (s *scanner) quoted() []byte {
 	return unquoted
 }
 
-// plain returns the number of bytes at the beginning that a string holds as
+// asciiText returns the number of bytes at the beginning that a string holds as
 // they stand: printable ASCII, no quotation mark, no backslash. It looks at
 // eight bytes at a time.
-func plain(text []byte) int {
+func asciiText(text []byte) int {
 	const ones, tops = 0x0101_0101_0101_0101, 0x8080_8080_8080_8080
 	n := 0
 	for ; len(text)-n >= 8; n += 8 {

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
 )
@@ -95,7 +96,7 @@ func ImportFirecracker(file string, data []byte) (*guise.Capture, error) {
 	slices.Sort(setup.Listed)
 	setup.Listed = slices.Compact(setup.Listed)
 	return &guise.Capture{
-		Name:     file,
+		Name:     plain.Line(file),
 		Captured: guise.Occasion{By: "Firecracker " + f.FirecrackerVersion, Source: "Firecracker fingerprint"},
 		Host: guise.HostFacts{
 			Kernel: f.KernelVersion,

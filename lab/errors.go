@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/guise-project/guise/internal/plain"
 )
 
 // What can go wrong with a host, for errors.Is on what Run returns.
@@ -40,13 +42,14 @@ type HostError struct {
 	Console string
 }
 
+// Error is text that a terminal shows as it is: what the host said is escaped.
 func (e *HostError) Error() string {
 	text := fmt.Sprintf("lab host %s: %v", e.Host, e.Reason)
 	if e.Detail != "" {
-		text += ": " + e.Detail
+		text += ": " + plain.Line(e.Detail)
 	}
 	if e.Console != "" {
-		text += "\nthe last lines of its console:\n  " + strings.ReplaceAll(e.Console, "\n", "\n  ")
+		text += "\nthe last lines of its console:\n  " + strings.ReplaceAll(plain.Lines(e.Console), "\n", "\n  ")
 	}
 	return text
 }

@@ -96,9 +96,14 @@ type Result struct {
 	// Status is the job's exit status, or -1 where a signal ended it.
 	Status int
 	// Signal is the number of that signal, 0 where there was none.
-	Signal         int
+	Signal int
+	// Stdout and Stderr are what the job wrote, up to MaxKept of each.
 	Stdout, Stderr []byte
-	Files          []File
+	// NotKept is how many bytes the job wrote beyond that.
+	NotKept int64
+	// Files are those of the job's Outputs that it wrote, under the names that
+	// Outputs has for them. None has a permission to execute.
+	Files []File
 	// Release is the kernel's, as uname -r prints it.
 	Release string
 	// QEMU is the emulator's version: "10.0.2".

@@ -48,6 +48,11 @@ func TestMain(m *testing.M) {
 		}
 	case "memory":
 		demoMemory()
+	case "hostile":
+		if err := demoHostile(os.Args[1]); err != nil {
+			println(err.Error())
+			os.Exit(1)
+		}
 	case "copy":
 		content, err := os.ReadFile("in")
 		if err == nil {

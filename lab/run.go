@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/lab/channel"
 	"github.com/guise-project/guise/lab/guest"
 )
@@ -25,6 +26,8 @@ const (
 	defaultDirectory = "/job"
 	// programPath is where a job's own program is put in the guest.
 	programPath = "/tmp/program"
+	// maxRelease is in bytes: what struct utsname has room for.
+	maxRelease = 64
 	// seedSize is in bytes: what the kernel's generator holds.
 	seedSize = 64
 )
@@ -176,7 +179,7 @@ func (m *machine) startAndDo(ctx context.Context, job Job, files []File) (Result
 	if err != nil {
 		return Result{}, m.diagnose(ctx, l, err)
 	}
-	result, err := collect(l.channel, job)
+	result, err := collect(l.channel, &job)
 	stopWatching()
 	if err != nil {
 		return Result{}, m.diagnose(ctx, l, err)
@@ -224,6 +227,9 @@ func greet(stream io.Reader) (channel.Hello, error) {
 	}
 	if err := channel.Decode(frame, channel.KindHello, &hello); err != nil {
 		return hello, err
+	}
+	if len(hello.Release) > maxRelease || plain.Odd(hello.Release) {
+		return hello, fmt.Errorf("the host calls its kernel %.80q, which is no release", hello.Release)
 	}
 	if hello.Version != channel.Version {
 		return hello, fmt.Errorf("the guise in the host speaks version %d of the channel, this one %d", hello.Version, channel.Version)
@@ -288,62 +294,6 @@ func (m *machine) give(stream io.Writer, job Job, files []File) error {
 // describe says which lab host this is, for documents made in it.
 func (m *machine) describe() string {
 	return fmt.Sprintf("QEMU %s, %s", m.qemu.version, strings.TrimSpace(m.host.Machine+" "+m.host.CPU))
-}
-
-// collect reads what the job writes and how it ends.
-func collect(stream io.Reader, job Job) (Result, error) {
-	var result Result
-	var stdout, stderr bytes.Buffer
-	for {
-		frame, err := channel.Read(stream)
-		if err != nil {
-			return result, err
-		}
-		switch frame.Kind {
-		case channel.KindStdout:
-			err = pass(frame.Payload, &stdout, job.Stdout)
-		case channel.KindStderr:
-			err = pass(frame.Payload, &stderr, job.Stderr)
-		case channel.KindFile:
-			var header channel.FileHeader
-			err = channel.Decode(frame, channel.KindFile, &header)
-			result.Files = append(result.Files, File{Path: header.Path, Mode: header.Mode})
-		case channel.KindFileData:
-			if len(result.Files) == 0 {
-				return result, errors.New("content came before the name of its file")
-			}
-			last := &result.Files[len(result.Files)-1]
-			last.Content = append(last.Content, frame.Payload...)
-		case channel.KindEnd:
-			var end channel.End
-			if err := channel.Decode(frame, channel.KindEnd, &end); err != nil {
-				return result, err
-			}
-			result.Status, result.Signal = end.Status, end.Signal
-			result.Stdout, result.Stderr = stdout.Bytes(), stderr.Bytes()
-			if end.OutOfMemory {
-				return result, &HostError{Reason: ErrOutOfMemory, Detail: "the kernel killed the job"}
-			}
-			if end.Error != "" {
-				return result, errors.New(end.Error)
-			}
-			return result, nil
-		default:
-			err = fmt.Errorf("a frame of kind %d from the init", frame.Kind)
-		}
-		if err != nil {
-			return result, err
-		}
-	}
-}
-
-func pass(b []byte, kept *bytes.Buffer, live io.Writer) error {
-	kept.Write(b)
-	if live == nil {
-		return nil
-	}
-	_, err := live.Write(b)
-	return err
 }
 
 // jobFiles is what goes into the guest before the job: its files and, where it

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/guise-project/guise/internal/plain"
 )
 
 // The rules of what a person sees.
@@ -158,7 +160,7 @@ func (s *session) report(err error) int {
 	if s.ctx.Err() != nil {
 		return statusInterrupted
 	}
-	fmt.Fprintf(s.stderr, "guise: %v\n", err)
+	fmt.Fprintf(s.stderr, "guise: %s\n", plain.Lines(err.Error()))
 	var hinted *hintedError
 	if errors.As(err, &hinted) {
 		fmt.Fprintf(s.stderr, "hint: %s\n", hinted.hint)

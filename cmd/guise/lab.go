@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/guise-project/guise/internal/atomicfile"
+	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/lab"
 	"github.com/guise-project/guise/lab/debian"
 )
@@ -184,14 +184,15 @@ func (c *labRunCommand) Run(s *session) (int, error) {
 			return 0, err
 		}
 	}
-	job.Stdout, job.Stderr = s.stdout, s.stderr
+	stdout, stderr := shown(s.stdout), shown(s.stderr)
+	job.Stdout, job.Stderr = stdout, stderr
 	s.tidy()
 	result, err := lab.Run(s.ctx, c.host(c.Kernel, c.CPU), job)
-	if err != nil {
+	if err = errors.Join(err, stdout.Flush(), stderr.Flush()); err != nil {
 		return 0, labError(err)
 	}
 	for _, file := range result.Files {
-		if err := atomicfile.Write(file.Path, file.Content, fs.FileMode(file.Mode).Perm()); err != nil {
+		if err := atomicfile.Write(file.Path, file.Content, 0o666); err != nil {
 			return 0, err
 		}
 	}
@@ -200,6 +201,23 @@ func (c *labRunCommand) Run(s *session) (int, error) {
 	}
 	return result.Status, nil
 }
+
+// shown is where a host's output goes: to a terminal with what a terminal would
+// act on escaped, and as it is elsewhere.
+func shown(w io.Writer) interface {
+	io.Writer
+	Flush() error
+} {
+	if isTerminal(w) {
+		return plain.NewWriter(w)
+	}
+	return asItIs{w}
+}
+
+// asItIs hands on what is written to it.
+type asItIs struct{ io.Writer }
+
+func (asItIs) Flush() error { return nil }
 
 // labError adds the command that mends what the lab lacks.
 func labError(err error) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/progress"
 
 	"github.com/guise-project/guise/internal/atomicfile"
+	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/lab"
 )
 
@@ -35,6 +35,7 @@ type matrixAnswer struct {
 	Stdout   string  `json:"stdout"`
 	Stderr   string  `json:"stderr"`
 	Error    string  `json:"error,omitempty"`
+	NotKept  int64   `json:"notKept,omitempty"` // bytes of stdout and stderr
 	Seconds  float64 `json:"seconds"`
 	Restored bool    `json:"restored"`
 }
@@ -87,8 +88,11 @@ func (c *labMatrixCommand) Run(s *session) (int, error) {
 // explainFailures prints what hosts that failed left to read.
 func (s *session) explainFailures(cells []lab.Cell) {
 	for _, cell := range cells {
+		if n := cell.Result.NotKept; n > 0 {
+			fmt.Fprintf(s.stderr, "\nguise: lab host %s: %d bytes of its output were not kept; it wrote more than %d MiB\n", cell.Host.Name(), n, lab.MaxKept>>20)
+		}
 		if cell.Err != nil {
-			fmt.Fprintf(s.stderr, "\nguise: %v\n", cell.Err)
+			fmt.Fprintf(s.stderr, "\nguise: %s\n", plain.Lines(cell.Err.Error()))
 		}
 	}
 }
@@ -98,7 +102,7 @@ func answerOf(cell lab.Cell) matrixAnswer {
 	a := matrixAnswer{
 		Kernel: cell.Host.Kernel, CPU: cell.Host.CPU, Release: r.Release, QEMU: r.QEMU,
 		Status: r.Status, Stdout: string(r.Stdout), Stderr: string(r.Stderr),
-		Seconds: r.Elapsed.Round(time.Millisecond).Seconds(), Restored: r.Restored,
+		NotKept: r.NotKept, Seconds: r.Elapsed.Round(time.Millisecond).Seconds(), Restored: r.Restored,
 	}
 	switch {
 	case cell.Err != nil:
@@ -113,6 +117,7 @@ func answerOf(cell lab.Cell) matrixAnswer {
 func summary(a matrixAnswer) string {
 	for _, text := range []string{a.Error, a.Stdout, a.Stderr} {
 		if line, _, _ := strings.Cut(strings.TrimSpace(text), "\n"); line != "" {
+			line = plain.Line(line)
 			if runes := []rune(line); len(runes) > 60 {
 				line = string(runes[:59]) + "…"
 			}
@@ -153,7 +158,7 @@ func writeOutputs(directory string, files []lab.File) error {
 			return err
 		}
 		path := filepath.Join(directory, filepath.Base(file.Path))
-		if err := atomicfile.Write(path, file.Content, fs.FileMode(file.Mode).Perm()); err != nil {
+		if err := atomicfile.Write(path, file.Content, 0o666); err != nil {
 			return err
 		}
 	}

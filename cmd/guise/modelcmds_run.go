@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/lab"
 	model "github.com/guise-project/guise/model/arm64"
 	"github.com/guise-project/guise/scenario"
@@ -186,6 +187,9 @@ func labOutcomes(ctx context.Context, name string, args []string, files []lab.Fi
 	if err != nil {
 		return nil, err
 	}
+	if result.NotKept > 0 {
+		return nil, fmt.Errorf("guise there wrote more than %d MiB of outcomes", lab.MaxKept>>20)
+	}
 	if result.Status != statusYes && result.Status != statusNo {
 		return nil, fmt.Errorf("guise there ended with status %d: %s", result.Status, bytes.TrimSpace(result.Stderr))
 	}
@@ -212,7 +216,7 @@ func printOutcomes(s *session, name string, outcomes []*scenario.Outcome) {
 	fmt.Fprintln(s.stdout)
 	for _, o := range outcomes {
 		for _, f := range o.Failures {
-			fmt.Fprintf(s.stdout, "  %s:%d: %s\n      want %s, got %s\n", o.Script, f.Line, f.Text, f.Want, f.Got)
+			fmt.Fprintf(s.stdout, "  %s:%d: %s\n      want %s, got %s\n", plain.Line(o.Script), f.Line, plain.Line(f.Text), plain.Line(f.Want), plain.Line(f.Got))
 		}
 	}
 }

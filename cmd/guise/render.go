@@ -27,11 +27,16 @@ func (s *session) printJSON(value any) error {
 // colours reports whether output may be coloured: on a terminal, unless
 // NO_COLOR is set (no-color.org).
 func colours(w io.Writer) bool {
+	return os.Getenv("NO_COLOR") == "" && isTerminal(w)
+}
+
+// isTerminal reports whether what is written is shown to a person.
+func isTerminal(w io.Writer) bool {
 	if out, ok := w.(*output); ok {
 		w = out.Writer
 	}
 	file, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" {
+	if !ok {
 		return false
 	}
 	info, err := file.Stat()

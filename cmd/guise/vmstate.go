@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/internal/kvmabi"
+	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/lab/guest"
 	"github.com/guise-project/guise/vm/move"
 )
@@ -148,7 +150,7 @@ func (c *vmRestoreCommand) Run(s *session) (int, error) {
 
 // printArrival says what became of a VM.
 func printArrival(w io.Writer, state *move.State, arrival *move.Arrival) error {
-	way := fmt.Sprintf("Linux %s to Linux %s", state.Host.Kernel, arrival.Host.Kernel)
+	way := fmt.Sprintf("Linux %s to Linux %s", plain.Line(state.Host.Kernel), plain.Line(arrival.Host.Kernel))
 	switch {
 	case arrival.Arrived():
 		fmt.Fprintf(w, "yes  the VM moved from %s, and its guest missed nothing\n", way)
@@ -157,17 +159,19 @@ func printArrival(w io.Writer, state *move.State, arrival *move.Arrival) error {
 	default:
 		fmt.Fprintf(w, "no   the VM could not be moved from %s\n\n", way)
 	}
-	hints := map[string]bool{}
+	var hints []string
 	for i := range arrival.Contract {
 		r := &arrival.Contract[i]
-		fmt.Fprintf(w, "  %s\n", r)
-		hints[r.Hint] = r.Hint != ""
+		fmt.Fprintf(w, "  %s\n", plain.Line(r.String()))
+		if r.Hint != "" && !slices.Contains(hints, r.Hint) {
+			hints = append(hints, r.Hint)
+		}
 	}
 	for _, r := range arrival.Refused {
-		fmt.Fprintf(w, "  vCPU %d: %s = %x: %v\n", r.VCPU, r.Name, r.Value, r.Errno)
+		fmt.Fprintf(w, "  vCPU %d: %s = %x: %v\n", r.VCPU, plain.Line(r.Name), r.Value, r.Errno)
 	}
 	for i := range arrival.Differences {
-		fmt.Fprintf(w, "  %s\n", &arrival.Differences[i])
+		fmt.Fprintf(w, "  %s\n", plain.Line(arrival.Differences[i].String()))
 	}
 	if len(arrival.Left) > 0 {
 		names := make([]string, len(arrival.Left))
@@ -176,10 +180,8 @@ func printArrival(w io.Writer, state *move.State, arrival *move.Arrival) error {
 		}
 		fmt.Fprintf(w, "\nleft behind, as the new host has no such register: %s\n", strings.Join(names, ", "))
 	}
-	for hint, say := range hints {
-		if say {
-			fmt.Fprintf(w, "hint: %s\n", hint)
-		}
+	for _, hint := range hints {
+		fmt.Fprintf(w, "hint: %s\n", plain.Line(hint))
 	}
 	return nil
 }

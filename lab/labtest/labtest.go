@@ -112,6 +112,9 @@ func RunPackage(t testing.TB, h lab.Host, arguments ...string) {
 	if result.Status != 0 || result.Signal != 0 {
 		t.Errorf("%s (%s): status %d, signal %d\n%s%s", h.Name(), result.Release, result.Status, result.Signal, result.Stdout, result.Stderr)
 	}
+	if result.NotKept > 0 {
+		t.Errorf("%s: %d bytes of output are missing here", h.Name(), result.NotKept)
+	}
 	for _, line := range skippedTests(result.Stdout) {
 		t.Logf("%s: %s", h.Name(), line)
 	}

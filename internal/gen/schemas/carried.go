@@ -13,6 +13,7 @@ import (
 // What the documents that are carried between hosts are made of.
 var (
 	anyInteger = object{"type": "integer"}
+	anyText    = object{"type": "string"}
 	uint32s    = integer(0, 1<<32-1)
 	hexBytes   = matching("(?:[0-9a-f]{2})*")
 	base64     = matching("(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
@@ -24,14 +25,14 @@ var (
 // carriedHost is what a state tells of a host.
 func carriedHost() object {
 	return described(closed(object{
-		"emulator": text, "kernel": text, "mode": text, "pageSize": integer(0, 1<<16),
+		"emulator": anyText, "kernel": anyText, "mode": anyText, "pageSize": integer(0, 1<<16),
 	}), "the host, as captures have it")
 }
 
 func state() object {
 	return document("guise VM state", "A VM between two hosts.", closed(object{
 		"schema":   object{"const": move.Schema},
-		"captured": closed(object{"at": text, "by": text}),
+		"captured": closed(object{"at": anyText, "by": anyText}),
 		"contract": described(contractRef, "what the VM was given"),
 		"host":     carriedHost(),
 		"filters": described(list(closed(object{
@@ -64,15 +65,15 @@ func arrival() object {
 		"arrived": described(boolean, "whether the VM was moved whole"),
 		"host":    carriedHost(),
 		"contract": described(list(closed(object{
-			"vcpu": anyInteger, "register": text, "field": text, "wanted": hex64, "there": hex64,
-			"errno": described(anyInteger, "Linux's number"), "hint": text,
+			"vcpu": anyInteger, "register": anyText, "field": anyText, "wanted": hex64, "there": hex64,
+			"errno": described(anyInteger, "Linux's number"), "hint": anyText,
 		}, "wanted", "there")), "parts of the contract that the host did not take"),
 		"refused": described(list(closed(object{
-			"vcpu": anyInteger, "id": hex64, "name": text, "value": hexBytes, "errno": anyInteger,
+			"vcpu": anyInteger, "id": hex64, "name": anyText, "value": hexBytes, "errno": anyInteger,
 		}, "id")), "other registers that it did not take"),
 		"left": described(list(hex64), "registers that the host does not have and nobody misses"),
 		"differences": described(list(closed(object{
-			"vcpu": anyInteger, "what": text, "wanted": text, "here": text,
+			"vcpu": anyInteger, "what": anyText, "wanted": anyText, "here": anyText,
 		})), "what the guest missed"),
 		"looked": described(anyInteger, "how many vCPUs looked again"),
 	}, "schema"))
@@ -82,7 +83,7 @@ func questions() object {
 	question := closed(object{
 		"contract": contractRef,
 		"setup": closed(object{
-			"features": list(oneOfWords(guise.Features...)), "protected": boolean, "vgic": object{"enum": []int{0, 2, 3}}, "capabilities": list(text),
+			"features": list(oneOfWords(guise.Features...)), "protected": boolean, "vgic": object{"enum": []int{0, 2, 3}}, "capabilities": list(anyText),
 		}),
 		"writes": described(list(matching("[^=]+="+shortNumber)), "REGISTER.FIELD=0xVALUE, or REGISTER=0xVALUE"),
 	})
@@ -96,14 +97,14 @@ func questions() object {
 func answers() object {
 	errno := errnoPattern()
 	refusals := list(closed(object{
-		"register": text, "field": text, "wanted": matching(shortNumber), "there": matching(shortNumber),
+		"register": anyText, "field": anyText, "wanted": matching(shortNumber), "there": matching(shortNumber),
 		"errno": described(matching("|"+errno), "empty where the write was taken and another value stored"),
 	}, "wanted", "there"))
 	return document("guise answers", "What a host answered to questions.", closed(object{
 		"schema": object{"const": vm.SchemaAnswers},
-		"host":   text,
+		"host":   anyText,
 		"answers": described(list(closed(object{
-			"notMade":  described(text, "why the host made no such VM"),
+			"notMade":  described(anyText, "why the host made no such VM"),
 			"refusals": described(refusals, "what it did not take of a contract"),
 			"changed":  described(refusals, "what it took and showed otherwise when a vCPU had run"),
 			"writes":   described(list(matching(shortNumber+"(?: then "+shortNumber+")?|"+errno)), "the value stored, with what it becomes when a vCPU has run, or the errno"),

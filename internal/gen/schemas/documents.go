@@ -141,7 +141,7 @@ func fleet() object {
 	return document("guise fleet", "Many captures in one document, each distinct view once.", closed(object{
 		"schema": object{"const": guise.SchemaFleet},
 		"hosts": list(closed(object{
-			"name":     object{"type": "string", "minLength": 1},
+			"name":     name,
 			"view":     described(text, "a key of views"),
 			"captured": shared("captured"),
 		}, "name", "view")),

@@ -7,11 +7,17 @@ type object map[string]any
 
 // Short forms of what the documents are made of.
 var (
-	text    = object{"type": "string"}
+	// text goes into lines that people read: characters that are printable.
+	text = matching(printable + "*")
+	// name is a text that is not empty.
+	name    = matching(printable + "+")
 	boolean = object{"type": "boolean"}
 	hex64   = shared("hex64")
 	hex32   = shared("hex32")
 )
+
+// printable is a character that is printable, as a regular expression.
+const printable = `[\p{L}\p{M}\p{N}\p{P}\p{S} ]`
 
 // shared refers to a definition in common.json.
 func shared(definition string) object { return object{"$ref": "common.json#/$defs/" + definition} }

@@ -284,7 +284,7 @@ func mutate(root any, try func(root any, what string)) {
 	}
 	walk = func(value any, path string, put func(any)) {
 		for name, other := range map[string]any{
-			"a word": "word", "a number": json.Number("17"), "minus one": json.Number("-1"), "a large number": json.Number("70000"),
+			"a word": "word", "two lines": "a\nb", "a number": json.Number("17"), "minus one": json.Number("-1"), "a large number": json.Number("70000"),
 			"a truth": true, "an empty list": []any{}, "an empty object": map[string]any{}, "an empty text": "",
 		} {
 			change(path+" becomes "+name, put, value, other)
