@@ -133,10 +133,7 @@ func commonSetups(captures []*Capture, policy *Policy) []string {
 		common = slices.DeleteFunc(common, func(s CapturedSetup) bool { return c.Setup(s.Key()) == nil })
 	}
 	slices.SortFunc(common, func(a, b CapturedSetup) int {
-		return cmp.Or(
-			cmp.Compare(len(b.Features), len(a.Features)),
-			cmp.Compare(a.Key(), b.Key()),
-		)
+		return compareSetups(len(a.Features), len(b.Features), a.Key(), b.Key())
 	})
 	var keys []string
 	for i := range common {
@@ -146,6 +143,11 @@ func commonSetups(captures []*Capture, policy *Policy) []string {
 		}
 	}
 	return keys
+}
+
+// compareSetups orders setups, those with the most features first.
+func compareSetups(features, otherFeatures int, key, otherKey string) int {
+	return cmp.Or(cmp.Compare(otherFeatures, features), cmp.Compare(key, otherKey))
 }
 
 // newestVGIC returns the newest interrupt controller among setups.
@@ -238,12 +240,9 @@ func (c *Capture) triedWith(feature Feature) bool {
 
 // contract turns the values that were chosen into a contract.
 func (m *meeting) contract() *Contract {
-	c := &Contract{Setup: m.setup(), View: m.view, Extra: m.extra, Listed: m.listed()}
-	for place := range c.Vary {
-		if c.View.Present.Has(place) {
-			c.Vary[place] = m.vary[place]
-			c.View.Values[place] &^= c.Vary[place]
-		}
+	c := &Contract{Setup: m.setup(), View: *m.chosen(), Extra: m.extra, Listed: m.listed()}
+	for place := range c.View.Present.All() {
+		c.Vary[place] = m.vary[place]
 	}
 	c.MadeFrom = make([]Origin, len(m.stances))
 	eachInParallel(len(m.stances), func(i int) {
@@ -253,6 +252,15 @@ func (m *meeting) contract() *Contract {
 	slices.SortFunc(c.MadeFrom, func(a, b Origin) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.View, b.View)) })
 	c.Complete(m.lack)
 	return c
+}
+
+// chosen is the view of the contract: what was chosen, and 0 for what varies.
+func (m *meeting) chosen() *arm64.View {
+	view := m.view
+	for place := range view.Present.All() {
+		view.Values[place] &^= m.vary[place]
+	}
+	return &view
 }
 
 // lack reports whether it is known of every host that it does not have a

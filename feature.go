@@ -1,8 +1,6 @@
 package guise
 
 import (
-	"slices"
-
 	"github.com/guise-project/guise/isa/arm64"
 )
 
@@ -11,12 +9,27 @@ import (
 func FeatureNames(v *arm64.View) []string {
 	var names []string
 	for i := range arm64.FeatureTable {
-		f := &arm64.FeatureTable[i]
-		if f.Present != nil && captured(f.Present, v) && f.Present.Holds(&v.Values) {
-			names = append(names, f.Name)
+		if shows(v, &arm64.FeatureTable[i]) {
+			names = append(names, arm64.FeatureTable[i].Name)
 		}
 	}
 	return names
+}
+
+// shows reports whether a guest finds the feature in a view.
+func shows(v *arm64.View, f *arm64.Feature) bool {
+	return f.Present != nil && captured(f.Present, v) && f.Present.Holds(&v.Values)
+}
+
+// countFeatures returns the number of FeatureNames.
+func countFeatures(v *arm64.View) int {
+	n := 0
+	for i := range arm64.FeatureTable {
+		if shows(v, &arm64.FeatureTable[i]) {
+			n++
+		}
+	}
+	return n
 }
 
 // captured reports whether the view has every register that a condition reads.
@@ -34,6 +47,11 @@ func captured(c arm64.Condition, v *arm64.View) bool {
 // lostFeatures returns the names that the first view shows and the second does
 // not.
 func lostFeatures(from, to *arm64.View) []string {
-	kept := FeatureNames(to)
-	return slices.DeleteFunc(FeatureNames(from), func(name string) bool { return slices.Contains(kept, name) })
+	var names []string
+	for i := range arm64.FeatureTable {
+		if f := &arm64.FeatureTable[i]; shows(from, f) && !shows(to, f) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }

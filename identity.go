@@ -21,15 +21,26 @@ func (m *meeting) settleIdentity(place int) uint64 {
 	if other < 0 {
 		return value
 	}
+	verdict, blocked := m.identitySettable(place, value, vary)
+	if named && verdict == Yes {
+		m.identityCapabilityNeeds = true
+		return value
+	}
+	m.add(func() Finding { return m.identityFinding(place, wanted, m.stances[other].capture, verdict, blocked) })
+	return value
+}
+
+// identityFinding says that a host shows another identity than the one wanted,
+// and whether it can be given that: verdict, of the host that is blocked.
+func (m *meeting) identityFinding(place int, wanted, other *Capture, verdict Verdict, blocked string) Finding {
 	finding := Finding{
 		Verdict: No, Kind: KindIdentity, Register: arm64.Registers[place].Name, Means: meaning(arm64.Registers[place].Name, ""),
 		Who:  "settable with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS",
 		Mend: "--identity-of " + wanted.Name,
 	}
-	for _, c := range []*Capture{wanted, m.stances[other].capture} {
+	for _, c := range []*Capture{wanted, other} {
 		finding.Hosts = append(finding.Hosts, HostValue{Host: c.Name, Value: identityText(place, c.Setups[0].View.Values[place])})
 	}
-	verdict, blocked := m.identitySettable(place, value, vary)
 	switch {
 	case verdict == No:
 		finding.Who = "nobody on " + blocked
@@ -37,17 +48,11 @@ func (m *meeting) settleIdentity(place int) uint64 {
 	case verdict == Unknown:
 		finding.Who = "not known on " + blocked
 	}
-	switch {
-	case !named:
-		m.add(func() Finding { return finding })
-	case verdict == Yes:
-		m.identityCapabilityNeeds = true
-	default:
+	if m.policy.identity != nil {
 		finding.Verdict = verdict
 		finding.Mend = "a kernel with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS, Linux 6.15"
-		m.add(func() Finding { return finding })
 	}
-	return value
+	return finding
 }
 
 // identitySettable says whether every host with another value can be given

@@ -22,7 +22,9 @@ type meeting struct {
 	everywhere, somewhere   arm64.Places               // registers that all, that any host has
 	view                    arm64.View                 // what was chosen
 	extra                   map[arm64.ID]uint64
-	deciding, refused       bool // only whether there is a contract is asked; there is none
+	deciding, refused       bool      // only whether there is a contract is asked; there is none
+	among                   []*stance // room for those of a judgement, and for its key
+	key                     []byte
 	findings                []Finding
 	settled                 []Settlement
 	notKnown, notes         []string

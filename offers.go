@@ -36,16 +36,21 @@ type stances map[*CapturedSetup]*stance
 func (known stances) of(captures []*Capture, key string) []*stance {
 	found := make([]*stance, len(captures))
 	for i, c := range captures {
-		s := c.Setup(key)
-		if found[i] = known[s]; found[i] != nil {
-			continue
-		}
-		found[i] = newStance(c, s)
-		if known != nil {
-			known[s] = found[i]
-		}
+		found[i] = known.stance(c, c.Setup(key))
 	}
 	return found
+}
+
+// stance returns that of a host in one of its setups.
+func (known stances) stance(c *Capture, s *CapturedSetup) *stance {
+	t := known[s]
+	if t == nil {
+		t = newStance(c, s)
+		if known != nil {
+			known[s] = t
+		}
+	}
+	return t
 }
 
 // answeredByEL2 leaves VENDOR_HYP_BMAP.FUNC_FEAT of a protected VM only what its

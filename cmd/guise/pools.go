@@ -67,12 +67,12 @@ func (c *poolsCommand) print(s *session, hosts int, result *guise.PoolsResult) {
 
 func (c *poolsCommand) printRung(s *session, rung *guise.Rung, gains bool) {
 	fmt.Fprintf(s.stdout, "\n%s\n", count(len(rung.Pools), "pool"))
-	var rows [][]string
+	rows := [][]string{{"", "VMs with", "host", ""}}
 	for i, pool := range rung.Pools {
 		for j, host := range pool.Hosts {
-			label := ""
+			label, setup := "", ""
 			if j == 0 {
-				label = fmt.Sprint(i + 1)
+				label, setup = fmt.Sprint(i+1), setupText(&pool.Contract.Setup)
 			}
 			gives := "gives up nothing"
 			if lost := pool.GivesUp[host]; len(lost) > 0 {
@@ -81,7 +81,7 @@ func (c *poolsCommand) printRung(s *session, rung *guise.Rung, gains bool) {
 			if gained := rung.Gains[host]; gains && len(gained) > 0 {
 				gives += "; gains " + elide(gained, 6)
 			}
-			rows = append(rows, []string{label, host, gives})
+			rows = append(rows, []string{label, setup, host, gives})
 		}
 	}
 	columns(s.stdout, rows)
@@ -89,6 +89,7 @@ func (c *poolsCommand) printRung(s *session, rung *guise.Rung, gains bool) {
 
 type poolJSON struct {
 	Hosts    []string            `json:"hosts"`
+	Setup    string              `json:"setup"`
 	Contract string              `json:"contractDigest"`
 	GivesUp  map[string][]string `json:"givesUp"`
 }
@@ -111,7 +112,7 @@ func poolsJSON(result *guise.PoolsResult) poolsAnswer {
 	for _, r := range result.Rungs {
 		rung := rungJSON{Gains: r.Gains}
 		for _, p := range r.Pools {
-			rung.Pools = append(rung.Pools, poolJSON{p.Hosts, p.Contract.Digest(), p.GivesUp})
+			rung.Pools = append(rung.Pools, poolJSON{p.Hosts, p.Contract.Setup.Key(), p.Contract.Digest(), p.GivesUp})
 		}
 		answer.Rungs = append(answer.Rungs, rung)
 	}

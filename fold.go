@@ -1,0 +1,55 @@
+package guise
+
+import (
+	"maps"
+	"slices"
+)
+
+// viewHosts are the hosts with one view, in the order in which they came.
+type viewHosts struct {
+	digest string
+	hosts  []*Capture
+}
+
+// foldViews gathers the hosts of each distinct view, the views in the order of
+// their first hosts. Captures that share a view's setups, as those of one fleet
+// document do, cost a comparison; of the others a digest is taken each.
+func foldViews(captures []*Capture) []viewHosts {
+	shared := map[*CapturedSetup]int{} // the place in views of the first host with these setups
+	var views []viewHosts
+	for _, c := range captures {
+		if len(c.Setups) > 0 {
+			place, seen := shared[&c.Setups[0]]
+			if seen && sharesView(views[place].hosts[0], c) {
+				views[place].hosts = append(views[place].hosts, c)
+				continue
+			}
+			if !seen {
+				shared[&c.Setups[0]] = len(views)
+			}
+		}
+		views = append(views, viewHosts{hosts: []*Capture{c}})
+	}
+	eachInParallel(len(views), func(i int) { views[i].digest = views[i].hosts[0].ViewDigest() })
+	byDigest := map[string]int{}
+	folded := views[:0]
+	for _, v := range views {
+		place, seen := byDigest[v.digest]
+		if !seen {
+			byDigest[v.digest] = len(folded)
+			folded = append(folded, v)
+			continue
+		}
+		folded[place].hosts = append(folded[place].hosts, v.hosts...)
+	}
+	return folded
+}
+
+// sharesView reports that two captures hold the same setups, not only equal
+// ones, and equal facts of their hosts.
+func sharesView(a, b *Capture) bool {
+	x, y := &a.Host, &b.Host
+	return len(a.Setups) == len(b.Setups) && a.Power == b.Power && a.Complete == b.Complete &&
+		x.Kernel == y.Kernel && x.Mode == y.Mode && x.PageSize == y.PageSize && x.Emulator == y.Emulator &&
+		slices.Equal(x.CPUs, y.CPUs) && maps.Equal(x.Capabilities, y.Capabilities)
+}
