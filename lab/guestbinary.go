@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"github.com/guise-project/guise/internal/atomicfile"
 )
 
 const modulePath = "github.com/guise-project/guise"
@@ -111,7 +113,11 @@ func buildGuest(ctx context.Context, root, goarch string) (string, error) {
 	if err := command.Run(); err != nil {
 		return "", fmt.Errorf("lab: build guise for linux/%s in %s: %w\n%s", goarch, root, err, strings.TrimSpace(complaint.String()))
 	}
-	return path, os.Rename(filepath.Join(temporary, "guise"), path)
+	binary, err := os.ReadFile(filepath.Join(temporary, "guise"))
+	if err != nil {
+		return "", err
+	}
+	return path, atomicfile.Write(path, binary, 0o755)
 }
 
 // sourceDigest stands for the sources below a module root: the name, size and

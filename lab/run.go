@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/guise-project/guise/internal/atomicfile"
 	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/lab/channel"
 	"github.com/guise-project/guise/lab/guest"
@@ -133,16 +134,7 @@ func storeFile(directory, name string, content []byte) (string, error) {
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return "", err
 	}
-	temporary, err := os.CreateTemp(directory, "new-")
-	if err != nil {
-		return "", err
-	}
-	defer os.Remove(temporary.Name())
-	_, err = temporary.Write(content)
-	if err = errors.Join(err, temporary.Close()); err != nil {
-		return "", err
-	}
-	return path, os.Rename(temporary.Name(), path)
+	return path, atomicfile.Write(path, content, 0o600)
 }
 
 // run starts the machine, has it do the job and ends it.

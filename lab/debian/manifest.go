@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/guise-project/guise/internal/atomicfile"
 )
 
 // Schema names the manifest's format.
@@ -95,17 +97,7 @@ func (m *Manifest) write(directory string) error {
 	if err != nil {
 		return err
 	}
-	path := manifestPath(directory)
-	temporary, err := os.CreateTemp(directory, "kernels-*.json")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temporary.Name())
-	_, err = temporary.Write(append(data, '\n'))
-	if err = errors.Join(err, temporary.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), path)
+	return atomicfile.Write(manifestPath(directory), append(data, '\n'), 0o644)
 }
 
 // add puts a kernel into the manifest, in place of one of the same release.
