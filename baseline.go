@@ -97,7 +97,14 @@ func (p *Policy) withIdentity(captures []*Capture) (*Policy, error) {
 	}
 	named := slices.IndexFunc(captures, func(c *Capture) bool { return c.Name == p.IdentityOf })
 	if named < 0 {
-		return nil, fmt.Errorf("--identity-of %s: is not one of the hosts", p.IdentityOf)
+		names := func(yield func(string) bool) {
+			for _, c := range captures {
+				if !yield(c.Name) {
+					return
+				}
+			}
+		}
+		return nil, fmt.Errorf("--identity-of %s: is not one of the hosts%s", p.IdentityOf, isa.DidYouMean(p.IdentityOf, names))
 	}
 	with := *p
 	with.identity = captures[named]

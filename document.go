@@ -131,20 +131,12 @@ func (r *documentReader) unknownKey(key []byte, what string) {
 	r.fail("%s: the key %q is not known", what, key)
 }
 
-// finishAs is finish for a document of the given schema. Of what is wrong with a
-// document that says it is of another, that is the first thing to know.
+// finishAs is finish for a document of the given schema.
 func (r *documentReader) finishAs(schema string) error {
-	err := r.finish()
-	if err == nil {
-		return nil
+	if err := r.finish(); err != nil {
+		return firstFault(r.file, r.data, schema, err)
 	}
-	there := SchemaOf(r.data)
-	if there == "" || there == schema {
-		return err
-	}
-	r.err = nil
-	r.failAt(bytes.Index(r.data, []byte(`"`+there+`"`)), "schema: want %s, there is %s", schema, there)
-	return r.err
+	return nil
 }
 
 // SchemaOf returns the schema that a document names, "" where it names none

@@ -237,13 +237,18 @@ func TestContractRoundTrip(t *testing.T) {
 
 // badDocuments are documents that must be refused, and with which words.
 var badDocuments = []struct{ name, document, want string }{
-	{"empty", ``, `bad.json:1:1: the document ends too early; is it cut off?`},
-	{"not JSON", `hello`, `bad.json:1:1: not valid JSON: want an object, there is 'h'`},
+	{"empty", ``, `bad.json: is empty; want a capture`},
+	{"nothing but space", " \n", `bad.json: is empty; want a capture`},
+	{"not JSON", `hello`, `bad.json:1:1: is not JSON; want a capture`},
+	{"a program", "\n\x7fELF", `bad.json:2:1: is not JSON; want a capture`},
+	{"another kind, cut off", "{\n  \"absent\": [", `bad.json:2:14: the document ends too early; is it cut off?`},
+	{"an unknown key, and cut off", "{\n  \"shema\": {", `bad.json:2:13: the document ends too early; is it cut off?`},
+	{"an unknown key, and not valid", "{\n  \"shema\": 1 2}", `bad.json:2:14: not valid JSON: `},
 	{"a list", `[]`, `bad.json:1:1: capture: want an object, there is a list`},
 	{"no schema", `{"setups":[{}]}`, `bad.json: no schema; want guise/capture/v1`},
 	{"no setups", `{"schema":"guise/capture/v1"}`, `bad.json: the capture has no setups`},
 	{"wrong schema", `{"schema":"guise/capture/v2"}`, `bad.json:1:11: schema: want guise/capture/v1, there is guise/capture/v2`},
-	{"a contract", "{\n  \"absent\": [],\n  \"schema\": \"guise/contract/v1\"\n}\n", `bad.json:3:13: schema: want guise/capture/v1, there is guise/contract/v1`},
+	{"a contract", "{\n  \"absent\": [],\n  \"schema\": \"guise/contract/v1\"\n}\n", `bad.json:3:13: is a contract; want a capture`},
 	{"unknown key", "{\n \"shema\": 1}", `bad.json:2:2: capture: the key "shema" is not known`},
 	{"unknown key below", setup(`"vgics":3`), `bad.json:2:2: setup: the key "vgics" is not known`},
 	{"duplicate key", setup(`"vgic":3,"ipaBits":40,"vgic":3`), `bad.json:2:24: the key "vgic" stands here twice`},
@@ -291,7 +296,7 @@ var badDocuments = []struct{ name, document, want string }{
 	{"cut in a string", "{\"schema\":\"guise/cap", `bad.json:1:21: the document ends too early; is it cut off?`},
 	{"cut after a value", "{\"schema\":\"guise/capture/v1\"\n", `bad.json:2:1: the document ends too early; is it cut off?`},
 	{"something follows", setup(``) + "\n{}", `bad.json:4:1: something follows the document`},
-	{"a byte order mark", "\ufeff{}", `bad.json:1:1: not valid JSON: want an object, there is '\ufeff'`},
+	{"a byte order mark", "\ufeff{}", `bad.json:1:1: begins with a byte order mark; want none`},
 }
 
 // setup is a capture with the given members of a setup on its second line.
@@ -323,7 +328,7 @@ func TestBadDocuments(t *testing.T) {
 // TestEveryTruncationIsRefused: no beginning of a document is a document.
 func TestEveryTruncationIsRefused(t *testing.T) {
 	data := bytes.TrimRight(load(t, "graviton3@6.18").Marshal(), "\n")
-	for n := 0; n < len(data); n += 7 {
+	for n := 1; n < len(data); n += 7 {
 		if c, err := guise.ReadCapture("cut.json", data[:n]); err == nil || c != nil || !strings.Contains(err.Error(), "cut off") {
 			t.Fatalf("the first %d bytes: %v, %v", n, c, err)
 		}
@@ -337,7 +342,7 @@ func TestEveryTruncationIsRefused(t *testing.T) {
 func TestBadContracts(t *testing.T) {
 	const head = `{"schema":"guise/contract/v1","setup":{},`
 	for _, bad := range []struct{ name, document, want string }{
-		{"a capture", string(load(t, "graviton2@6.1").Marshal()), `schema: want guise/contract/v1, there is guise/capture/v1`},
+		{"a capture", string(load(t, "graviton2@6.1").Marshal()), `is a capture; want a contract`},
 		{"no setup", `{"schema":"guise/contract/v1"}`, `and its setup`},
 		{"DCZID varies", head + `"vary":{"DCZID_EL0":"0x0000000000000001"}}`, `DCZID_EL0 must never vary`},
 		{"varies without a value", head + `"vary":{"CTR_EL0":"0x0000000000000001"}}`, `CTR_EL0 has no value in the contract`},
@@ -384,7 +389,7 @@ func TestSchemaWithEscapes(t *testing.T) {
 	if _, err := guise.ReadFleet("fleet.json", escaped); err != nil {
 		t.Error(err)
 	}
-	if _, err := guise.ReadFleet("proof.json", []byte(`{"contract":"x","schema":"guise/proof/v1"}`)); err == nil || !strings.Contains(err.Error(), "want guise/fleet/v1, there is guise/proof/v1") {
+	if _, err := guise.ReadFleet("proof.json", []byte(`{"contract":"x","schema":"guise/proof/v1"}`)); err == nil || !strings.Contains(err.Error(), "is a proof; want a fleet") {
 		t.Errorf("a proof as a fleet: %v", err)
 	}
 }

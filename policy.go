@@ -107,7 +107,7 @@ func (r *restriction) feature(name string, present bool) error {
 	}
 	switch {
 	case feature == nil:
-		return fmt.Errorf("%s%s: not a feature that Arm names; want FEAT_SVE2 or the like", wish, name)
+		return fmt.Errorf("%s%s: not a feature that Arm names; want FEAT_SVE2 or the like%s", wish, name, isa.DidYouMean(name, arm64.FeatureNames()))
 	case feature.Present == nil:
 		return fmt.Errorf("%s%s: no field of an ID register says whether it is there", wish, name)
 	}
@@ -151,11 +151,11 @@ func (r *restriction) test(test arm64.Test, holds bool, wish string) error {
 func (r *restriction) allow(register string, fields []string) error {
 	place, ok := arm64.Place(register)
 	if !ok {
-		return fmt.Errorf("allow: %s is not a register", register)
+		return fmt.Errorf("allow: %s is not a register%s", register, isa.DidYouMean(register, arm64.RegisterNames()))
 	}
 	for _, name := range fields {
 		if arm64.Registers[place].Field(name) == nil {
-			return fmt.Errorf("allow: %s has no field %s", register, name)
+			return fmt.Errorf("allow: %s has no field %s%s", register, name, isa.DidYouMean(name, arm64.Registers[place].FieldNames()))
 		}
 	}
 	first, end := arm64.SlotsOf(place)
@@ -200,11 +200,11 @@ func slotNamed(name string) (int, *isa.Field, error) {
 	registerName, fieldName, dotted := strings.Cut(name, ".")
 	place, ok := arm64.Place(registerName)
 	if !dotted || !ok {
-		return 0, nil, fmt.Errorf("%s: want REGISTER.FIELD as in ID_AA64PFR0_EL1.SVE", name)
+		return 0, nil, fmt.Errorf("%s: want REGISTER.FIELD as in ID_AA64PFR0_EL1.SVE%s", name, isa.DidYouMean(registerName, arm64.RegisterNames()))
 	}
 	field := arm64.Registers[place].Field(fieldName)
 	if field == nil {
-		return 0, nil, fmt.Errorf("%s has no field %s", registerName, fieldName)
+		return 0, nil, fmt.Errorf("%s has no field %s%s", registerName, fieldName, isa.DidYouMean(fieldName, arm64.Registers[place].FieldNames()))
 	}
 	slot := slotOf(place, []byte(field.Name))
 	if slot < 0 {
@@ -225,7 +225,7 @@ func (r *restriction) varyNamed(name string) error {
 	place, ok := arm64.Place(registerName)
 	switch {
 	case !ok:
-		return fmt.Errorf("--vary %s: %s is not a register", name, registerName)
+		return fmt.Errorf("--vary %s: %s is not a register%s", name, registerName, isa.DidYouMean(registerName, arm64.RegisterNames()))
 	case place == arm64.DCZIDEL0:
 		return fmt.Errorf("--vary %s: must never vary: guests remember the size that DC ZVA clears, and a wrong one corrupts memory", name)
 	case !dotted:
@@ -234,7 +234,7 @@ func (r *restriction) varyNamed(name string) error {
 	}
 	field := arm64.Registers[place].Field(fieldName)
 	if field == nil {
-		return fmt.Errorf("--vary %s: %s has no field %s", name, registerName, fieldName)
+		return fmt.Errorf("--vary %s: %s has no field %s%s", name, registerName, fieldName, isa.DidYouMean(fieldName, arm64.Registers[place].FieldNames()))
 	}
 	r.vary[place] |= field.Mask()
 	return nil

@@ -56,7 +56,7 @@ func TestProofDocument(t *testing.T) {
 func TestProofDocumentErrors(t *testing.T) {
 	good := string(proofForTest().Marshal())
 	for name, row := range map[string]struct{ old, replacement, want string }{
-		"schema":   {SchemaProof, SchemaCapture, "want guise/proof/v1"},
+		"schema":   {SchemaProof, SchemaCapture, "is a capture; want a proof"},
 		"verdict":  {"\"verdict\": \"no\",\n  \"view\"", "\"verdict\": \"yes\",\n  \"view\"", "amount to no"},
 		"finding":  {"\"kind\": \"shown\"", "\"kynd\": \"shown\"", "kynd"},
 		"word":     {"\"verdict\": \"yes\"", "\"verdict\": \"maybe\"", "want yes, no or unknown"},

@@ -29,6 +29,12 @@ type scanner struct {
 	unusual bool
 }
 
+// What errors about the form of a document say.
+const (
+	endsTooEarly = "the document ends too early; is it cut off?"
+	notValidJSON = "not valid JSON: "
+)
+
 // reset readies the scanner, which may have read another document before.
 func (s *scanner) reset(file string, data []byte) {
 	clear(s.keys)
@@ -59,9 +65,9 @@ func (s *scanner) failJSON(err error) {
 	case errors.As(err, &syntactic) && errors.Is(err, jsontext.ErrDuplicateName):
 		s.failAt(s.start+int(syntactic.ByteOffset), "the key %q stands here twice", syntactic.JSONPointer.LastToken())
 	case errors.As(err, &syntactic) && s.start+int(syntactic.ByteOffset) < len(s.data) && !errors.Is(err, io.ErrUnexpectedEOF):
-		s.failAt(s.start+int(syntactic.ByteOffset), "not valid JSON: %v", syntactic.Err)
+		s.failAt(s.start+int(syntactic.ByteOffset), notValidJSON+"%v", syntactic.Err)
 	default:
-		s.failAt(len(s.data), "the document ends too early; is it cut off?")
+		s.failAt(len(s.data), endsTooEarly)
 	}
 }
 
@@ -93,11 +99,11 @@ func (s *scanner) take(c byte) bool {
 func (s *scanner) unexpected(want string) {
 	s.peek()
 	if s.at >= len(s.data) {
-		s.failAt(len(s.data), "the document ends too early; is it cut off?")
+		s.failAt(len(s.data), endsTooEarly)
 		return
 	}
 	character, _ := utf8.DecodeRune(s.data[s.at:])
-	s.failAt(s.at, "not valid JSON: want %s, there is %q", want, character)
+	s.failAt(s.at, notValidJSON+"want %s, there is %q", want, character)
 }
 
 // string reads a string. The result is valid until the next read.
@@ -129,7 +135,7 @@ func (s *scanner) quoted() []byte {
 	}
 	unquoted, err := jsontext.AppendUnquote(nil, value)
 	if err != nil {
-		s.failAt(s.start, "not valid JSON: %v", err)
+		s.failAt(s.start, notValidJSON+"%v", err)
 		return nil
 	}
 	return unquoted

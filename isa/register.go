@@ -3,7 +3,10 @@
 // host offers for each. It is pure: no clock, no files, no platform.
 package isa
 
-import "strings"
+import (
+	"iter"
+	"strings"
+)
 
 // Order says how two values of a field compare: which of two hosts gives more,
 // and which value both can give.
@@ -65,6 +68,17 @@ func (r *Register) Field(name string) *Field {
 		}
 	}
 	return nil
+}
+
+// FieldNames are the names of the fields, in the order of the table.
+func (r *Register) FieldNames() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range r.Fields {
+			if !yield(r.Fields[i].Name) {
+				return
+			}
+		}
+	}
 }
 
 // Named returns the bits that belong to a named field.

@@ -120,7 +120,7 @@ func (s *session) run(args []string) (status int) {
 	parser := newParser(grammarFor(args), s.stdout, s.stderr)
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return s.report(&inputError{&hintedError{err, "guise --help lists the commands"}})
+		return s.report(&inputError{&hintedError{err, usageHint(err)}})
 	}
 	selected, ok := parsed.Selected().Target.Addr().Interface().(command)
 	if !ok {
@@ -137,6 +137,21 @@ func (s *session) run(args []string) (status int) {
 		return s.report(err)
 	}
 	return status
+}
+
+// usageHint names the help of the command that a command line got as far as.
+func usageHint(err error) string {
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil {
+		switch node := parse.Context.Selected(); {
+		case node == nil:
+		case node.Leaf():
+			return node.FullPath() + " --help says what it takes"
+		default:
+			return node.FullPath() + " --help lists its commands"
+		}
+	}
+	return "guise --help lists the commands"
 }
 
 // newParser makes the parser that fills in the command line, of commandLine or

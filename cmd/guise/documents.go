@@ -10,6 +10,7 @@ import (
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/catalog"
 	"github.com/guise-project/guise/interop"
+	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/kernel"
 	"github.com/guise-project/guise/vm"
 	"github.com/guise-project/guise/vm/move"
@@ -33,6 +34,9 @@ func (c *catalogCommand) Run(s *session) (int, error) {
 	if c.Name != "" {
 		capture, err := catalog.Load(c.Name)
 		if err != nil {
+			if errors.Is(err, catalog.ErrUnknown) {
+				err = fmt.Errorf("%w%s", err, isa.DidYouMean(c.Name, slices.Values(catalog.Names())))
+			}
 			return 0, &inputError{&hintedError{err, "guise catalog lists the built-in captures"}}
 		}
 		return statusYes, s.writeDocument("", capture.Marshal())
@@ -83,9 +87,9 @@ type importFirecrackerCommand struct {
 }
 
 func (c *importFirecrackerCommand) Run(s *session) (int, error) {
-	data, err := s.reader.read(c.File)
+	data, err := s.reader.readFor(c.File, "a fingerprint of Firecracker")
 	if err != nil {
-		return 0, &inputError{err}
+		return 0, err
 	}
 	capture, err := interop.ImportFirecracker(c.File, data)
 	if err != nil {

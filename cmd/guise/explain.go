@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ import (
 
 // explainCommand names what values mean.
 type explainCommand struct {
-	What []string `arg:"" help:"A host or a document; REGISTER=VALUE; or what messages and logs say of registers, - for standard input."`
+	What []string `arg:"" help:"A host or a document; REGISTER=VALUE or REGISTER.FIELD=VALUE; a FEAT_ name; or what messages and logs say of registers, - for standard input."`
 	// Setup is the key of a captured setup, as "guise lint" and messages give it.
 	Setup string `placeholder:"SETUP" help:"Explain this setup of a capture, such as pmu+sve/vgic3; the first unless given."`
 	Arch  string `enum:"arm64,power" default:"arm64" help:"Architecture of REGISTER: ${enum}."`
@@ -46,6 +47,8 @@ type registerAnswer struct {
 	Errno    string         `json:"errno,omitzero"`
 	Reasons  []reasonAnswer `json:"reasons,omitzero"`
 	Note     string         `json:"note,omitzero"`
+	// Feature is given for a FEAT_ name, which has no value and no fields.
+	Feature *featureAnswer `json:"feature,omitzero"`
 }
 
 func (c *explainCommand) Run(s *session) (int, error) {
@@ -57,11 +60,14 @@ func (c *explainCommand) Run(s *session) (int, error) {
 		return statusYes, s.printJSON(answers)
 	}
 	for i := range answers {
-		if answers[i].KVMID != "" || answers[i].Note != "" {
-			c.printPasted(s, &answers[i])
-			continue
+		switch a := &answers[i]; {
+		case a.Feature != nil:
+			c.printFeature(s, a)
+		case a.KVMID != "" || a.Note != "":
+			c.printPasted(s, a)
+		default:
+			c.print(s, a)
 		}
-		c.print(s, &answers[i])
 	}
 	return statusYes, nil
 }
@@ -81,13 +87,21 @@ func (c *explainCommand) answers(s *session) ([]registerAnswer, error) {
 		c.All = true
 		return answers, err
 	}
-	return explainDocument(first, c.Setup)
+	answers, err := explainDocument(first, c.Setup)
+	if errors.Is(err, errUnknownHost) {
+		err = unknownSubject(c.What[0])
+	}
+	return answers, err
 }
 
-// values explains arguments that are all REGISTER=VALUE; all says whether they
-// are.
+// values explains arguments that are all REGISTER=VALUE, REGISTER.FIELD=VALUE or
+// FEAT_ names; all says whether they are.
 func (c *explainCommand) values() (answers []registerAnswer, all bool, err error) {
 	for _, what := range c.What {
+		if feature := arm64.FeatureNamed(what); feature != nil && c.Arch == "arm64" {
+			answers = append(answers, explainFeature(feature))
+			continue
+		}
 		name, value, isValue := strings.Cut(what, "=")
 		if strings.EqualFold(name, "op0") {
 			return nil, false, nil // an encoding
@@ -110,9 +124,15 @@ func (c *explainCommand) values() (answers []registerAnswer, all bool, err error
 
 // explainValue reads REGISTER=VALUE.
 func explainValue(name, text string) (registerAnswer, error) {
+	if owner, field, dotted := strings.Cut(name, "."); dotted {
+		if register := arm64.Named(owner); register != nil {
+			return explainField(register, field, text)
+		}
+		return registerAnswer{}, fmt.Errorf("%s: not a register with fields that have names%s", owner, isa.DidYouMean(owner, arm64.RegisterNames()))
+	}
 	id, ok := interop.RegisterNamed(name)
 	if !ok {
-		return registerAnswer{}, fmt.Errorf("%s: not a register that KVM lists, or a KVM register id", name)
+		return registerAnswer{}, fmt.Errorf("%s: not a register that KVM lists, or a KVM register id%s", name, isa.DidYouMean(name, arm64.RegisterNames()))
 	}
 	value, err := strconv.ParseUint(text, 0, 64)
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/guise-project/guise"
@@ -70,9 +71,12 @@ func (c *forecastCommand) Run(s *session) (int, error) {
 func (c *forecastCommand) settle(s *session, forecast *model.Forecast, capture *guise.Capture) error {
 	machine, err := model.NewMachine(c.Raw)
 	if err != nil {
-		text, readErr := s.reader.read(c.Raw)
-		if readErr != nil {
+		text, readErr := s.reader.readFor(c.Raw, "registers and their values")
+		switch {
+		case errors.Is(readErr, fs.ErrNotExist):
 			return &inputError{fmt.Errorf("--raw: %w", err)}
+		case readErr != nil:
+			return &inputError{fmt.Errorf("--raw: %w", readErr)}
 		}
 		if machine, err = model.ParseMachine(c.Raw, string(text)); err != nil {
 			return &inputError{fmt.Errorf("--raw: %w", err)}

@@ -42,9 +42,9 @@ func (c *modelRunCommand) Run(s *session) (int, error) {
 	var files []lab.File
 	args := []string{"model", "run", "--on", "kvm", "--json"}
 	for _, path := range c.Scenarios {
-		text, err := s.reader.read(path)
+		text, err := s.reader.readFor(path, "a scenario")
 		if err != nil {
-			return 0, &inputError{err}
+			return 0, err
 		}
 		script, err := scenario.Parse(filepath.Base(path), string(text))
 		if err != nil {

@@ -256,7 +256,7 @@ func (c *nestedCommand) history(r *reader) ([]power.Action, error) {
 	if len(c.Event) > 0 {
 		return nil, errors.New("--event and --history: want one of them")
 	}
-	text, err := r.read(c.History)
+	text, err := r.readFor(c.History, "a history")
 	if err != nil {
 		return nil, err
 	}

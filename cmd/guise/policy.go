@@ -48,9 +48,9 @@ func (f *policyFlags) policy(s *session) (*guise.Policy, error) {
 	if f.Policy == "" {
 		return p, nil
 	}
-	data, err := s.reader.read(f.Policy)
+	data, err := s.reader.readFor(f.Policy, "a policy")
 	if err != nil {
-		return nil, &inputError{err}
+		return nil, err
 	}
 	if err := addPolicyFile(p, data); err != nil {
 		return nil, &inputError{fmt.Errorf("%s: %v", f.Policy, err)}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
 	"syscall"
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/catalog"
 	"github.com/guise-project/guise/internal/readfile"
+	"github.com/guise-project/guise/isa"
 )
 
 // The rules of reading input.
@@ -108,12 +110,42 @@ func hostsIn(name string, data []byte) ([]*guise.Capture, error) {
 func catalogHost(name string) ([]*guise.Capture, error) {
 	capture, err := catalog.Load(name)
 	if errors.Is(err, catalog.ErrUnknown) {
-		return nil, &hintedError{fmt.Errorf("%s: no such file, and not in the catalogue", name), "guise catalog lists the built-in captures"}
+		return nil, &hintedError{&unknownHostError{name}, "guise catalog lists the built-in captures"}
 	}
 	if err != nil {
 		return nil, err
 	}
 	return []*guise.Capture{capture}, nil
+}
+
+// unknownHostError says that a name is neither a file nor in the catalogue.
+type unknownHostError struct{ name string }
+
+var errUnknownHost = errors.New("not in the catalogue")
+
+func (e *unknownHostError) Error() string {
+	return fmt.Sprintf("%s: no such file, and not in the catalogue%s", e.name, isa.DidYouMean(e.name, slices.Values(catalog.Names())))
+}
+func (e *unknownHostError) Unwrap() error { return errUnknownHost }
+
+// readFor reads what is not a capture, a contract, a proof or a fleet: want says
+// what it is, as "a scenario". Of something else that is known this is said first.
+func (r *reader) readFor(name, want string) ([]byte, error) {
+	data, err := r.read(name)
+	if err != nil {
+		return nil, &inputError{err}
+	}
+	switch kind := guise.DocumentKind(guise.SchemaOf(data)); {
+	case kind != "" && kind != want:
+		err = fmt.Errorf("%s: is %s; want %s", name, kind, want)
+	case len(bytes.TrimSpace(data)) == 0:
+		err = fmt.Errorf("%s: is empty; want %s", name, want)
+	case bytes.IndexByte(data, 0) >= 0:
+		err = fmt.Errorf("%s: is not text; want %s", name, want)
+	default:
+		return data, nil
+	}
+	return nil, &inputError{err}
 }
 
 // opened is what an argument names, for commands that have to look at it to see

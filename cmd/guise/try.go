@@ -15,9 +15,9 @@ type tryCommand struct {
 }
 
 func (c *tryCommand) Run(s *session) (int, error) {
-	data, err := s.reader.read(c.Questions)
+	data, err := s.reader.readFor(c.Questions, "a list of questions")
 	if err != nil {
-		return 0, &inputError{err}
+		return 0, err
 	}
 	questions, err := vm.ReadQuestions(c.Questions, data)
 	if err != nil {

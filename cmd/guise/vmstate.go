@@ -108,9 +108,9 @@ type vmRestoreCommand struct {
 }
 
 func (c *vmRestoreCommand) Run(s *session) (int, error) {
-	data, err := s.reader.read(c.State)
+	data, err := s.reader.readFor(c.State, "the state of a VM")
 	if err != nil {
-		return 0, &inputError{err}
+		return 0, err
 	}
 	state, err := move.ReadState(c.State, data)
 	if err != nil {

@@ -1,6 +1,7 @@
 package arm64
 
 import (
+	"iter"
 	"slices"
 	"sort"
 	"strings"
@@ -63,6 +64,17 @@ func (t Test) Holds(register uint64) bool {
 		return value == want
 	default:
 		return value < want
+	}
+}
+
+// FeatureNames are the names of all features, in the order of the table.
+func FeatureNames() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range FeatureTable {
+			if !yield(FeatureTable[i].Name) {
+				return
+			}
+		}
 	}
 }
 

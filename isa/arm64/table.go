@@ -1,6 +1,7 @@
 package arm64
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -150,6 +151,17 @@ func (f *Finder) Place(name []byte) (int, bool) {
 		f.next = int(inOrder[place]) + 1
 	}
 	return place, ok
+}
+
+// RegisterNames are the names of all registers, in the order of the table.
+func RegisterNames() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range Registers {
+			if !yield(Registers[i].Name) {
+				return
+			}
+		}
+	}
 }
 
 // PlaceOf returns the place in Registers of a KVM register id.
