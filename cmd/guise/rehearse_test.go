@@ -26,7 +26,7 @@ func TestRehearse(t *testing.T) {
 		t.Run(row.from+" to "+row.to, func(t *testing.T) {
 			var out bytes.Buffer
 			status := run(t.Context(), []string{"rehearse", "testdata/rehearse/" + row.contract, "--from", row.from, "--to", row.to}, nil, &out, &out)
-			if status == statusCannot && strings.Contains(out.String(), "guise: lab: ") {
+			if status == statusCannot && strings.Contains(out.String(), ": lab: ") {
 				testenv.Missing(t, "%s", out.String())
 			}
 			if status != row.status {
