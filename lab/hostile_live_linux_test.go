@@ -125,3 +125,33 @@ func TestLiveHostileHosts(t *testing.T) {
 		t.Errorf("the next host: %+v", result)
 	}
 }
+
+// TestLiveEmulatorIsConfined: the filter of system calls is on in the QEMU that
+// a host runs on (proc(5): Seccomp is 2 in filter mode), and it has no network.
+func TestLiveEmulatorIsConfined(t *testing.T) {
+	for _, h := range []lab.Host{{Kernel: "6.12", CPU: "cortex-a53"}, {Arch: "ppc64le", Kernel: "7.2"}} {
+		mark := fmt.Sprintf("%s/%d", t.TempDir(), os.Getpid())
+		h.Fresh, h.Append = true, []string{"guise_mark=" + mark}
+		var status, line []byte
+		job := lab.Job{Args: []string{"version"}, Stdout: writerFunc(func(b []byte) (int, error) {
+			if id := processWith(t, mark); id != 0 && status == nil {
+				status, _ = os.ReadFile(fmt.Sprintf("/proc/%d/status", id))
+				line, _ = os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", id))
+			}
+			return len(b), nil
+		})}
+		if result := labtest.Run(t, h, job); result.Status != 0 {
+			t.Fatalf("%+v", result)
+		}
+		if !strings.Contains(string(status), "\nSeccomp:\t2\n") {
+			t.Errorf("%s: QEMU runs without its filter: %s", h.Name(), status)
+		}
+		if words := strings.ReplaceAll(string(line), "\x00", " "); !strings.Contains(words, "-nodefaults ") && !strings.Contains(words, "-nic none ") {
+			t.Errorf("%s: QEMU runs with its default network: %s", h.Name(), words)
+		}
+	}
+}
+
+type writerFunc func(b []byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }

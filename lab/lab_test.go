@@ -336,7 +336,7 @@ func TestSnapshotDigest(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	base := func() *machine {
 		return &machine{
-			qemu: emulator{"/usr/bin/qemu", "10.0.2"}, kernelDigest: "k",
+			qemu: emulator{path: "/usr/bin/qemu", version: "10.0.2"}, kernelDigest: "k",
 			args: []string{"-cpu", "max"}, bootArgs: []string{"-initrd", "digest.cpio"},
 		}
 	}

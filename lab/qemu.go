@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/guise-project/guise/lab/channel"
 	"github.com/guise-project/guise/lab/guest"
@@ -21,6 +22,36 @@ const oldestQEMU = 10
 type emulator struct {
 	path    string
 	version string // "10.0.2"
+	// sandbox are the arguments of its system call filter, where it has one.
+	sandbox []string
+}
+
+// sandboxArguments have QEMU refuse itself what no host of the lab needs: other
+// programs, other users, scheduling, system calls out of use.
+var sandboxArguments = []string{"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"}
+
+// sandboxes are the emulators that were asked for their filter: path and version
+// to arguments.
+var sandboxes sync.Map
+
+// sandboxOf returns what confines an emulator: nothing where it was built without
+// a filter, or where the kernel has none. A machine of no board tells.
+func sandboxOf(ctx context.Context, path, version string) []string {
+	key := path + " " + version
+	if known, ok := sandboxes.Load(key); ok {
+		return known.([]string)
+	}
+	command := exec.CommandContext(ctx, path, append(slices.Clone(sandboxArguments),
+		"-nodefaults", "-no-user-config", "-machine", "none", "-display", "none", "-S", "-monitor", "stdio")...)
+	command.Stdin = strings.NewReader("quit\n")
+	var arguments []string
+	if err := command.Run(); err == nil {
+		arguments = sandboxArguments
+	}
+	if ctx.Err() == nil {
+		sandboxes.Store(key, arguments)
+	}
+	return arguments
 }
 
 var versionPattern = regexp.MustCompile(`^QEMU emulator version (\d+)((?:\.\d+)*)`)
@@ -53,7 +84,7 @@ func findQEMU(ctx context.Context, a architecture) (emulator, error) {
 	if major < oldestQEMU {
 		return emulator{}, &MissingError{ErrNoQEMU, fmt.Sprintf("%s is %s, the lab needs %d or newer for its CPU models", path, version, oldestQEMU), hint}
 	}
-	return emulator{path, version}, nil
+	return emulator{path, version, sandboxOf(ctx, path, version)}, nil
 }
 
 // File descriptors QEMU inherits: the channel and its control socket. Sockets

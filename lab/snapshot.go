@@ -186,7 +186,7 @@ func (m *machine) woken(ctx context.Context, l *live) (*live, error) {
 // launch starts QEMU and ends it when the context does.
 func (m *machine) launch(ctx context.Context, more ...string) (*live, error) {
 	l := &live{output: new(console)}
-	p, err := startProcess(m.qemu.path, append(slices.Clone(m.args), more...), l.output)
+	p, err := startProcess(m.qemu.path, slices.Concat(m.args, m.qemu.sandbox, more), l.output)
 	if err != nil {
 		return nil, err
 	}
