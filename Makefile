@@ -9,7 +9,7 @@ export CGO_ENABLED = 0
 .PHONY: build run tools test matrix check generate clean
 
 build:
-	go build -trimpath -o bin/guise ./cmd/guise
+	go build -trimpath -ldflags "-X github.com/guise-project/guise/lab.builtFrom=$(CURDIR)" -o bin/guise ./cmd/guise
 
 # The no, its mend, the yes. An answer of "no" is not a failure of make.
 run: build

@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -22,35 +24,62 @@ const modulePath = "github.com/guise-project/guise"
 // guise-linux-arm64; beside the running guise, ../lib/guise is looked at first.
 const installedDirectory = "/usr/lib/guise"
 
-// guestBinary returns the path of guise built for a lab host: the one that was
-// installed with the guise that runs, or one built from the checkout that the
-// running program or the working directory is in.
-func guestBinary(ctx context.Context, goarch string) (string, error) {
+// builtFrom is the checkout that this program was built from, where the linker
+// was told: -ldflags "-X github.com/guise-project/guise/lab.builtFrom=DIR".
+var builtFrom string
+
+// ownCheckout is the checkout that this program was built from, as the linker or
+// the compiler noted it; "" where neither did (go build -trimpath).
+func ownCheckout() string {
+	if builtFrom != "" {
+		return builtFrom
+	}
+	_, file, _, ok := runtime.Caller(0)
+	if !ok || !filepath.IsAbs(file) {
+		return ""
+	}
+	return filepath.Dir(filepath.Dir(file))
+}
+
+// guestBinary returns the path of guise built for a lab host: built from the
+// checkout that is named, else the one that was installed with the guise that
+// runs, else built from the checkout that the running program was built from.
+// What runs as the init of a host also reads what comes back from it: nothing is
+// built or taken from a directory that another user could have put there.
+func guestBinary(ctx context.Context, goarch, checkout string) (string, error) {
+	if checkout != "" {
+		return buildGuest(ctx, checkout, goarch)
+	}
 	name := "guise-linux-" + goarch
-	var beside string
-	executable, err := os.Executable()
-	if err == nil {
-		beside = filepath.Dir(executable)
-		path := filepath.Join(beside, "..", "lib", "guise", name)
-		if isFile(path) {
-			return path, nil
+	if executable, err := os.Executable(); err == nil {
+		if path := filepath.Join(filepath.Dir(executable), "..", "lib", "guise", name); isFile(path) {
+			return path, errors.Join(ours(filepath.Dir(path)), ours(path))
 		}
 	}
-	working, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for _, start := range []string{beside, working} {
-		if root := checkoutRoot(start); root != "" {
-			return buildGuest(ctx, root, goarch)
-		}
+	if own := ownCheckout(); own != "" && isFile(filepath.Join(own, "go.mod")) {
+		return buildGuest(ctx, own, goarch)
 	}
 	if path := filepath.Join(installedDirectory, name); isFile(path) {
-		return path, nil
+		return path, errors.Join(ours(installedDirectory), ours(path))
 	}
 	return "", &MissingError{ErrNoGuest,
-		fmt.Sprintf("neither %s/%s nor a checkout of %s is here", installedDirectory, name, modulePath),
-		fmt.Sprintf("in a checkout: GOOS=linux GOARCH=%s CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o %s/%s ./cmd/guise", goarch, installedDirectory, name)}
+		fmt.Sprintf("%s/%s is not installed, and the checkout that this guise was built from is not here", installedDirectory, name),
+		"--checkout DIR names a checkout of guise to build it from"}
+}
+
+// ours refuses what another user owns or everybody can write.
+func ours(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if owner, known := ownerOf(info); known && owner != 0 && owner != os.Geteuid() {
+		return fmt.Errorf("lab: %s: it belongs to user %d, and guise runs as user %d; the lab takes nothing that another user owns", path, owner, os.Geteuid())
+	}
+	if info.Mode().Perm()&0o002 != 0 {
+		return fmt.Errorf("lab: %s: everybody can write it (mode %04o); the lab takes nothing that others can change: chmod o-w", path, info.Mode().Perm())
+	}
+	return nil
 }
 
 func isFile(path string) bool {
@@ -58,20 +87,15 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// checkoutRoot is the root of guise's own module above a directory, or "".
-func checkoutRoot(directory string) string {
-	for directory != "" {
-		mod, err := os.ReadFile(filepath.Join(directory, "go.mod"))
-		if err == nil && firstLine(string(mod)) == "module "+modulePath {
-			return directory
-		}
-		parent := filepath.Dir(directory)
-		if parent == directory {
-			return ""
-		}
-		directory = parent
+// checkCheckout refuses a directory that is no checkout of guise, or that others
+// could have made.
+func checkCheckout(root string) error {
+	mod := filepath.Join(root, "go.mod")
+	content, err := os.ReadFile(mod)
+	if err != nil || firstLine(string(content)) != "module "+modulePath {
+		return fmt.Errorf("lab: %s: want a checkout of %s, its go.mod in it", root, modulePath)
 	}
-	return ""
+	return errors.Join(ours(root), ours(mod))
 }
 
 // building lets one goroutine build at a time: the second finds it done.
@@ -81,6 +105,13 @@ var building sync.Mutex
 func buildGuest(ctx context.Context, root, goarch string) (string, error) {
 	building.Lock()
 	defer building.Unlock()
+	if err := checkCheckout(root); err != nil {
+		return "", err
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		return "", &MissingError{ErrNoGuest, "no go command to build it with, from " + root,
+			fmt.Sprintf("with one: GOOS=linux GOARCH=%s CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o %s/guise-linux-%[1]s ./cmd/guise", goarch, installedDirectory)}
+	}
 	sources, err := sourceDigest(root)
 	if err != nil {
 		return "", err

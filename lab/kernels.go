@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,13 +13,18 @@ import (
 
 // CacheDirectory is where the lab keeps what it has fetched and made:
 // $XDG_CACHE_HOME/guise, or ~/.cache/guise. All of it can be deleted at any
-// time no lab host is running.
+// time no lab host is running. What is in it becomes part of hosts, and of what they
+// answer: one that another user owns or that everybody can write is an error.
 func CacheDirectory() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("lab: no cache directory: %w", err)
 	}
-	return filepath.Join(base, "guise"), nil
+	directory := filepath.Join(base, "guise")
+	if err := ours(directory); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return directory, nil
 }
 
 func kernelDirectory() (string, error) {
@@ -33,6 +40,9 @@ type kernelImage struct {
 	path, digest string
 	// modules is the directory of its modules, or "".
 	modules string
+	// moduleDigests are what the modules must be, by their paths below modules;
+	// nil where nobody knows.
+	moduleDigests map[string]string
 }
 
 // findKernel finds what Host.Kernel names.
@@ -51,17 +61,32 @@ func findKernel(name string, a architecture) (kernelImage, error) {
 	}
 	k, ok := manifest.Find(a.debian, name)
 	if !ok {
-		hint := "guise lab setup --kernels " + name
-		if a.debian != "arm64" {
-			hint += " --arch " + a.debian
-		}
-		return kernelImage{}, &MissingError{ErrNoKernel, fmt.Sprintf("%s for %s was not fetched", name, a.debian), hint}
+		return kernelImage{}, &MissingError{ErrNoKernel, fmt.Sprintf("%s for %s was not fetched", name, a.debian), setupHint(name, a)}
 	}
-	image := kernelImage{path: filepath.Join(directory, k.Image), digest: k.ImageSHA256}
+	image := kernelImage{path: filepath.Join(directory, k.Image)}
+	if image.digest, err = debian.Digest(image.path); err != nil {
+		return kernelImage{}, err
+	}
+	if image.digest != k.ImageSHA256 {
+		return kernelImage{}, &MissingError{ErrNoKernel,
+			fmt.Sprintf("%s: its SHA-256 is %s, and was %s when it was fetched", image.path, image.digest, k.ImageSHA256), setupHint(name, a)}
+	}
 	if k.Modules != "" {
 		image.modules = filepath.Join(directory, k.Modules)
+		if image.moduleDigests, err = k.ReadModuleDigests(directory); err != nil {
+			return kernelImage{}, &MissingError{ErrNoKernel, fmt.Sprintf("modules of %s: %v", k.Release, err), setupHint(name, a)}
+		}
 	}
 	return image, nil
+}
+
+// setupHint is the command that fetches a kernel.
+func setupHint(name string, a architecture) string {
+	hint := "guise lab setup --kernels " + name
+	if a.debian != "arm64" {
+		hint += " --arch " + a.debian
+	}
+	return hint
 }
 
 // modulesBeside finds the modules of a kernel image given by its path: those of

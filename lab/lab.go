@@ -48,6 +48,10 @@ type Host struct {
 	Memory int
 	// CPUs is the number of CPUs; 0 stands for 1.
 	CPUs int
+	// Checkout is a checkout of guise that the host's init is built from; empty
+	// stands for the guise that was installed with this program, or the checkout
+	// that it was built from.
+	Checkout string
 	// Limit bounds the time from the start of QEMU to the end of the job; 0
 	// stands for two minutes.
 	Limit time.Duration

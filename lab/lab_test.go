@@ -161,7 +161,7 @@ func TestResolveModules(t *testing.T) {
 	}
 	put("modules.builtin", "kernel/virt/lib/irqbypass.ko\n")
 	put("broken.ko", "not a module")
-	tree, err := openModuleTree(directory)
+	tree, err := openModuleTree(directory, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,25 +360,6 @@ func TestSnapshotDigest(t *testing.T) {
 			t.Errorf("%s and %s have one snapshot", what, other)
 		}
 		seen[s.state] = what
-	}
-}
-
-func TestCheckoutRoot(t *testing.T) {
-	root := t.TempDir()
-	deep := filepath.Join(root, "a", "b")
-	if err := os.MkdirAll(deep, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for content, want := range map[string]string{
-		"module " + modulePath + "\n\ngo 1.26\n": root,
-		"module example.org/other\n":             "",
-	} {
-		if err := os.WriteFile(filepath.Join(root, "go.mod"), []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if got := checkoutRoot(deep); got != want {
-			t.Errorf("%q: %q, want %q", content, got, want)
-		}
 	}
 }
 

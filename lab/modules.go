@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/guise-project/guise/lab/debian"
 )
 
 // module is a kernel module, ready to be loaded.
@@ -25,12 +27,16 @@ type module struct {
 type moduleTree struct {
 	files   map[string]string // name to path
 	builtin map[string]bool
+	// digests are what files must be, by their paths below root; nil where
+	// nobody knows.
+	digests map[string]string
+	root    string
 }
 
 // openModuleTree reads the names below a modules directory
 // (.../lib/modules/VERSION). A directory that is not there is an empty tree.
-func openModuleTree(directory string) (*moduleTree, error) {
-	t := &moduleTree{files: map[string]string{}, builtin: map[string]bool{}}
+func openModuleTree(directory string, digests map[string]string) (*moduleTree, error) {
+	t := &moduleTree{files: map[string]string{}, builtin: map[string]bool{}, digests: digests, root: directory}
 	if directory == "" {
 		return t, nil
 	}
@@ -87,6 +93,9 @@ func (t *moduleTree) resolve(ctx context.Context, names []string, optional bool)
 			}
 			return fmt.Errorf("lab: module %s%s: the kernel's package does not have it", name, neededBy)
 		}
+		if err := t.check(path); err != nil {
+			return err
+		}
 		content, err := readModule(ctx, path)
 		if err != nil {
 			return err
@@ -109,6 +118,25 @@ func (t *moduleTree) resolve(ctx context.Context, names []string, optional bool)
 		}
 	}
 	return ordered, nil
+}
+
+// check holds a module against the digest it had when it was fetched.
+func (t *moduleTree) check(path string) error {
+	if t.digests == nil {
+		return nil
+	}
+	name, err := filepath.Rel(t.root, path)
+	if err != nil {
+		return err
+	}
+	digest, err := debian.Digest(path)
+	if err != nil {
+		return err
+	}
+	if want := t.digests[filepath.ToSlash(name)]; digest != want {
+		return fmt.Errorf("lab: module %s: its SHA-256 is %s, and was %q when it was fetched; guise lab setup fetches it again", path, digest, want)
+	}
+	return nil
 }
 
 // readModule reads a module and unpacks it: not every kernel can itself.

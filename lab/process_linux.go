@@ -87,6 +87,15 @@ func (p *process) kill() {
 	p.control.Close()
 }
 
+// ownerOf is the user who owns a file.
+func ownerOf(info os.FileInfo) (int, bool) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(stat.Uid), true
+}
+
 // allocated is how much of the disk a file takes: a snapshot has holes.
 func allocated(info os.FileInfo) int64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {

@@ -74,7 +74,7 @@ func prepare(ctx context.Context, h Host) (*machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree, err := openModuleTree(kernel.modules)
+	tree, err := openModuleTree(kernel.modules, kernel.moduleDigests)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func prepare(ctx context.Context, h Host) (*machine, error) {
 			modules = append(modules, m)
 		}
 	}
-	binary, err := guestBinary(ctx, h.Arch)
+	binary, err := guestBinary(ctx, h.Arch, h.Checkout)
 	if err != nil {
 		return nil, err
 	}
@@ -125,16 +125,17 @@ func storeInitramfs(init []byte, modules []module) (string, error) {
 	return storeFile(filepath.Join(cache, "initramfs"), hex.EncodeToString(sum[:])[:32]+".cpio", archive)
 }
 
-// storeFile writes a file that is named by its content, unless it is there.
+// storeFile writes a file that is named by its content, unless it is there and
+// whole.
 func storeFile(directory, name string, content []byte) (string, error) {
 	path := filepath.Join(directory, name)
-	if isFile(path) {
+	if there, err := os.ReadFile(path); err == nil && bytes.Equal(there, content) {
 		return path, nil
 	}
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return "", err
 	}
-	return path, atomicfile.Write(path, content, 0o600)
+	return path, atomicfile.Write(path, content, 0o644)
 }
 
 // run starts the machine, has it do the job and ends it.

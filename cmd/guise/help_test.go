@@ -78,7 +78,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 // TestHelpTellsOfStandardInput: wherever a document is taken, "-" is too.
 func TestHelpTellsOfStandardInput(t *testing.T) {
 	// Files that are no documents, and outputs.
-	others := map[string]bool{"lab run --program": true, "lab run --in": true, "lab run --out": true, "lab matrix --program": true, "lab matrix --in": true, "lab matrix --out": true, "baseline --identity-of": true, "pools --identity-of": true, "fleet unpack --directory": true, "lab matrix --output-dir": true, "lab run args": true, "lab matrix args": true}
+	others := map[string]bool{"lab run --program": true, "lab run --in": true, "lab run --out": true, "lab matrix --program": true, "lab matrix --in": true, "lab matrix --out": true, "lab run --checkout": true, "lab matrix --checkout": true, "rehearse --checkout": true, "baseline --identity-of": true, "pools --identity-of": true, "fleet unpack --directory": true, "lab matrix --output-dir": true, "lab run args": true, "lab matrix args": true}
 	takes := 0
 	var walk func(node *kong.Node)
 	walk = func(node *kong.Node) {

@@ -51,14 +51,15 @@ func (c *labSetupCommand) Run(s *session) (int, error) {
 // labHost are the flags that say what a host is made of, beside its kernel and
 // CPU.
 type labHost struct {
-	Arch    string        `default:"arm64" enum:"arm64,ppc64le" help:"Architecture: ${enum}."`
-	Machine string        `placeholder:"BOARD" help:"QEMU's board; virt on arm64, powernv10 on ppc64le unless given."`
-	Option  []string      `placeholder:"KEY=VALUE" help:"Add or replace an option of the board: mte=on, gic-version=2."`
-	Append  []string      `placeholder:"PARAMETER" sep:"none" help:"Add a kernel parameter: kvm-arm.mode=protected."`
-	Module  []string      `placeholder:"NAME" help:"Load a module of the kernel's package, with what it needs."`
-	Memory  int           `placeholder:"MIB" help:"Memory in MiB; 512 on arm64, 2048 on ppc64le unless given."`
-	CPUs    int           `name:"cpu-count" placeholder:"N" help:"Number of CPUs; 1 unless given."`
-	Limit   time.Duration `default:"2m" help:"Time limit of a host."`
+	Arch     string        `default:"arm64" enum:"arm64,ppc64le" help:"Architecture: ${enum}."`
+	Machine  string        `placeholder:"BOARD" help:"QEMU's board; virt on arm64, powernv10 on ppc64le unless given."`
+	Option   []string      `placeholder:"KEY=VALUE" help:"Add or replace an option of the board: mte=on, gic-version=2."`
+	Append   []string      `placeholder:"PARAMETER" sep:"none" help:"Add a kernel parameter: kvm-arm.mode=protected."`
+	Module   []string      `placeholder:"NAME" help:"Load a module of the kernel's package, with what it needs."`
+	Memory   int           `placeholder:"MIB" help:"Memory in MiB; 512 on arm64, 2048 on ppc64le unless given."`
+	CPUs     int           `name:"cpu-count" placeholder:"N" help:"Number of CPUs; 1 unless given."`
+	Checkout string        `type:"existingdir" placeholder:"DIR" help:"Checkout of guise to build the host's init from; the one this guise was built from unless given."`
+	Limit    time.Duration `default:"2m" help:"Time limit of a host."`
 }
 
 // checkKernel refuses what can be neither a version nor an image.
@@ -82,7 +83,7 @@ func checkKernel(kernel string) error {
 func (c *labHost) host(kernel, cpu string) lab.Host {
 	return lab.Host{
 		Arch: c.Arch, Kernel: kernel, CPU: cpu, Machine: c.Machine, Options: c.Option, Append: c.Append,
-		Modules: c.Module, Memory: c.Memory, CPUs: c.CPUs, Limit: c.Limit,
+		Modules: c.Module, Memory: c.Memory, CPUs: c.CPUs, Checkout: c.Checkout, Limit: c.Limit,
 	}
 }
 

@@ -82,6 +82,12 @@ type fetcher struct {
 
 func (f *fetcher) kernel(ctx context.Context, version string) (Kernel, error) {
 	have, ok := f.manifest.Find(f.request.Arch, version)
+	if ok {
+		var err error
+		if have, err = f.withModuleList(have); err != nil {
+			return Kernel{}, err
+		}
+	}
 	if ok && !f.request.Refresh {
 		if err := f.check(have); err == nil {
 			return have, nil
@@ -134,11 +140,40 @@ func (c candidate) modules() string {
 	return ""
 }
 
-// check holds a kernel against the digest of its image.
+// withModuleList lists the modules of a kernel that was fetched before there were
+// lists: they are taken as they are here, as every run took them until now.
+func (f *fetcher) withModuleList(k Kernel) (Kernel, error) {
+	if k.Modules == "" || k.ModulesSHA256 != "" {
+		return k, nil
+	}
+	var err error
+	k.ModulesSHA256, err = listModules(filepath.Join(f.request.Directory, k.Modules), filepath.Join(f.request.Directory, k.ModuleList()))
+	if err != nil {
+		return k, err
+	}
+	f.request.Report("noting the digests of the modules of " + k.Release)
+	f.manifest.add(k)
+	return k, f.manifest.write(f.request.Directory)
+}
+
+// check holds a kernel against the digests of its image and its modules.
 func (f *fetcher) check(k Kernel) error {
 	digest, err := Digest(filepath.Join(f.request.Directory, k.Image))
 	if err == nil && digest != k.ImageSHA256 {
 		err = fmt.Errorf("%s: its digest is %s, the manifest has %s", k.Image, digest, k.ImageSHA256)
+	}
+	if err != nil || k.Modules == "" {
+		return err
+	}
+	digests, err := k.ReadModuleDigests(f.request.Directory)
+	for name, want := range digests {
+		digest, err := Digest(filepath.Join(f.request.Directory, k.Modules, name))
+		if err == nil && digest != want {
+			err = fmt.Errorf("%s: its digest is %s, the list of modules has %s", name, digest, want)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return err
 }
@@ -211,6 +246,11 @@ func (f *fetcher) fetch(ctx context.Context, c candidate, modules bool) (Kernel,
 	}
 	if k.ImageSHA256, err = Digest(filepath.Join(root, image)); err != nil {
 		return Kernel{}, err
+	}
+	if tree != "" {
+		if k.ModulesSHA256, err = listModules(filepath.Join(root, tree), filepath.Join(root, filepath.Base(k.ModuleList()))); err != nil {
+			return Kernel{}, err
+		}
 	}
 	target := filepath.Join(f.request.Directory, final)
 	if err := errors.Join(os.RemoveAll(target), os.MkdirAll(filepath.Dir(target), 0o755), os.Rename(root, target)); err != nil {

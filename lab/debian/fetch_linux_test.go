@@ -163,8 +163,47 @@ func TestFetchAgain(t *testing.T) {
 	if again := fetch(); again.ImageSHA256 != first.ImageSHA256 || calls(t, archive, "download") != 4 {
 		t.Errorf("a damaged kernel: %+v after %d downloads", again, calls(t, archive, "download"))
 	}
+	module := filepath.Join(first.Modules, "kernel/kvm.ko")
+	write(t, request.Directory, module, "something else", 0o644)
+	downloaded := calls(t, archive, "download linux-image-6.12.117")
+	if again := fetch(); again.ModulesSHA256 != first.ModulesSHA256 || calls(t, archive, "download linux-image-6.12.117") != downloaded+1 {
+		t.Errorf("a damaged module: %+v", again)
+	}
+	digests, err := first.ReadModuleDigests(request.Directory)
+	if err != nil || len(digests["kernel/kvm.ko"]) != 64 {
+		t.Errorf("the list of modules: %v, %v", digests, err)
+	}
+	write(t, request.Directory, first.ModuleList(), "", 0o644)
+	if _, err := first.ReadModuleDigests(request.Directory); err == nil || !strings.Contains(err.Error(), "the manifest has "+first.ModulesSHA256) {
+		t.Errorf("a list that was changed: %v", err)
+	}
+	if again := fetch(); again.ModulesSHA256 != first.ModulesSHA256 || calls(t, archive, "download linux-image-6.12.117") != downloaded+2 {
+		t.Errorf("a damaged list: %+v", again)
+	}
 	if digest, err := Digest(filepath.Join(request.Directory, first.Image)); digest != first.ImageSHA256 || err != nil {
 		t.Errorf("it is still damaged: %v", err)
+	}
+	// A kernel from before there were lists of modules is kept.
+	manifest, err := ReadManifest(request.Directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range manifest.Kernels {
+		manifest.Kernels[i].ModulesSHA256 = ""
+	}
+	if err := manifest.write(request.Directory); err != nil {
+		t.Fatal(err)
+	}
+	downloaded = calls(t, archive, "download")
+	if again := fetch(); again.ModulesSHA256 != first.ModulesSHA256 || calls(t, archive, "download") != downloaded {
+		t.Errorf("a kernel without a list: %+v", again)
+	}
+	noted, err := ReadManifest(request.Directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k, ok := noted.Find("arm64", "6.12"); !ok || k.ModulesSHA256 != first.ModulesSHA256 {
+		t.Errorf("the manifest has %+v", k)
 	}
 	// Refresh asks, and keeps what is still the newest that can be had.
 	request.Refresh = true

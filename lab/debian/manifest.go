@@ -1,6 +1,9 @@
 package debian
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,6 +46,58 @@ type Kernel struct {
 	Modules string `json:"modules,omitempty"`
 	// ImageSHA256 is that of the image, in hex.
 	ImageSHA256 string `json:"imageSHA256"`
+	// ModulesSHA256 is that of the list of the modules' digests, in hex; "" where
+	// there are no modules. The list is ModuleList's file.
+	ModulesSHA256 string `json:"modulesSHA256,omitempty"`
+}
+
+// ModuleList is the file with the digests of a kernel's modules, relative to the
+// manifest: a line for each module in the form of sha256sum(1), its path relative
+// to Modules.
+func (k *Kernel) ModuleList() string { return filepath.Join(k.Arch, k.Release, "modules.sha256") }
+
+// ReadModuleDigests reads the digests of a kernel's modules, path to digest. A
+// list that is not the one of the manifest is an error.
+func (k *Kernel) ReadModuleDigests(directory string) (map[string]string, error) {
+	path := filepath.Join(directory, k.ModuleList())
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != k.ModulesSHA256 {
+		return nil, fmt.Errorf("%s: its SHA-256 is %x, the manifest has %s", path, sum, k.ModulesSHA256)
+	}
+	digests := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		digest, name, found := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
+		if !found {
+			return nil, fmt.Errorf("%s: %q: want a digest and a path", path, line)
+		}
+		digests[name] = digest
+	}
+	return digests, nil
+}
+
+// listModules writes the list of a tree of modules and returns its digest.
+func listModules(tree, list string) (string, error) {
+	var lines bytes.Buffer
+	err := filepath.WalkDir(tree, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || !strings.Contains(entry.Name(), ".ko") {
+			return err
+		}
+		digest, err := Digest(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(tree, path)
+		fmt.Fprintf(&lines, "%s  %s\n", digest, filepath.ToSlash(name))
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(lines.Bytes())
+	return hex.EncodeToString(sum[:]), os.WriteFile(list, lines.Bytes(), 0o644)
 }
 
 // Manifest lists the kernels of a directory.
