@@ -1,8 +1,6 @@
 package guise
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 
 	"github.com/guise-project/guise/isa/arm64"
@@ -54,7 +52,7 @@ type HostFacts struct {
 	// Capabilities is what KVM_CHECK_EXTENSION answers on the host for each
 	// KVM_CAP_* that was asked for, 0 included; nil where none was. What is
 	// not named is not known. A setup says which of them a VM is given.
-	Capabilities map[string]int
+	Capabilities map[string]int64
 }
 
 // HostCPU is one kind of core of a host.
@@ -107,8 +105,8 @@ func (c *Capture) Assume(version kernel.Version) error {
 // hex digits. Equal machines have equal view digests, wherever and whenever
 // they were captured.
 func (c *Capture) ViewDigest() string {
-	sum := sha256.Sum256(c.appendView(make([]byte, 0, 8<<10)))
-	return "sha256:" + hex.EncodeToString(sum[:])
+	var d digester
+	return d.view(c)
 }
 
 // Setup returns the capture of the setup with that key, or nil.

@@ -1,17 +1,45 @@
 package guise
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
+	"hash"
 	"maps"
 	"slices"
 
 	"github.com/guise-project/guise/isa/arm64"
 )
 
-// appendView appends what view digests are taken of: everything but the name
-// and the occasion, in a binary form that needs no parsing back. It is far
-// cheaper than the document, and a fleet takes a digest of every host.
-func (c *Capture) appendView(data []byte) []byte {
+// digester takes view digests. It holds what is used again from one capture to
+// the next.
+type digester struct {
+	hash hash.Hash
+	data []byte
+}
+
+// view returns the digest of everything but the name and the occasion, taken of a
+// binary form that needs no parsing back. It is far cheaper than the document, and
+// a fleet takes a digest of every host.
+func (d *digester) view(c *Capture) string {
+	if d.hash == nil {
+		d.hash = sha256.New()
+	}
+	d.hash.Reset()
+	d.data = c.appendHost(d.data[:0])
+	for i := range c.Setups {
+		if len(d.data) > 32<<10 {
+			d.hash.Write(d.data)
+			d.data = d.data[:0]
+		}
+		d.data = c.Setups[i].appendView(d.data)
+	}
+	d.hash.Write(d.data)
+	return "sha256:" + hex.EncodeToString(d.hash.Sum(nil))
+}
+
+// appendHost appends what is true of the host whatever the setup.
+func (c *Capture) appendHost(data []byte) []byte {
 	data = appendText(data, c.Host.Kernel, c.Host.Mode, c.Host.Emulator)
 	data = binary.AppendUvarint(data, uint64(c.Host.PageSize))
 	data = binary.AppendUvarint(data, uint64(len(c.Host.CPUs)))
@@ -26,9 +54,6 @@ func (c *Capture) appendView(data []byte) []byte {
 	}
 	if c.Power != nil {
 		data = c.Power.appendView(data)
-	}
-	for i := range c.Setups {
-		data = c.Setups[i].appendView(data)
 	}
 	return data
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/guise-project/guise/internal/plain"
-	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
 )
 
@@ -16,6 +15,9 @@ import (
 func ReadCapture(file string, data []byte) (*Capture, error) {
 	r := readers.Get().(*documentReader)
 	defer readers.Put(r)
+	if err := CheckSize(file, data, SchemaCapture); err != nil {
+		return nil, err
+	}
 	r.reset(file, data)
 	c := &Capture{Name: plain.Line(file)}
 	schema := false
@@ -58,7 +60,11 @@ func (r *documentReader) viewMember(c *Capture, key []byte) bool {
 		c.Complete = r.boolean("complete")
 	case "setups":
 		r.arm64 = true
+		r.setups = setupKeys{}
+		c.Setups = r.captured[:0]
 		r.list("setups", func() { r.capturedSetup(c) })
+		r.captured, c.Setups = c.Setups, slices.Clone(c.Setups)
+		clear(r.captured)
 	default:
 		return false
 	}
@@ -97,11 +103,14 @@ func (r *documentReader) hostFacts(h *HostFacts) {
 		case "mode":
 			h.Mode = string(r.text("mode"))
 		case "pageSize":
-			h.PageSize = r.integer("pageSize", 1<<16)
+			h.PageSize = int(r.integer("pageSize", 1<<16))
 		case "emulator":
 			h.Emulator = string(r.text("emulator"))
 		case "cpus":
-			r.list("cpus", func() { h.CPUs = append(h.CPUs, r.hostCPU()) })
+			r.list("cpus", func() {
+				r.spend(roomOfCPU)
+				h.CPUs = append(h.CPUs, r.hostCPU())
+			})
 		case "capabilities":
 			r.capabilityValues(h)
 		default:
@@ -115,7 +124,7 @@ func (r *documentReader) hostFacts(h *HostFacts) {
 const maxCapability = 1 << 48
 
 func (r *documentReader) capabilityValues(h *HostFacts) {
-	h.Capabilities = map[string]int{}
+	h.Capabilities = map[string]int64{}
 	r.object("capabilities", func(key []byte) {
 		name := string(key)
 		if !strings.HasPrefix(name, "KVM_CAP_") {
@@ -134,7 +143,7 @@ func (r *documentReader) hostCPU() (cpu HostCPU) {
 		case "revidr":
 			cpu.REVIDR = r.hexadecimal("revidr", 64)
 		case "count":
-			cpu.Count = r.integer("count", 1<<16)
+			cpu.Count = int(r.integer("count", 1<<16))
 		default:
 			r.unknownKey(key, "cpu")
 		}
@@ -145,10 +154,11 @@ func (r *documentReader) hostCPU() (cpu HostCPU) {
 // capturedSetup reads one setup. Those after the first are stored as
 // differences from it.
 func (r *documentReader) capturedSetup(c *Capture) {
+	r.spend(roomOfSetup)
 	c.Setups = append(c.Setups, CapturedSetup{})
 	s := &c.Setups[len(c.Setups)-1]
 	if len(c.Setups) > 1 {
-		inherit(s, &c.Setups[0])
+		r.inherit(s, &c.Setups[0])
 	}
 	accepts := &r.accepts
 	accepts.reset()
@@ -164,17 +174,20 @@ func (r *documentReader) capturedSetup(c *Capture) {
 			r.ids = r.ids[:0]
 			r.list("listed", func() { r.ids = append(r.ids, r.registerID()) })
 			r.checkSorted(r.ids)
-			s.Listed = r.sharedList()
+			s.Listed = r.sharedList(r.ids)
 		case "listedAdded":
 			r.ids = r.ids[:0]
 			r.list("listedAdded", func() { r.ids = append(r.ids, r.registerID()) })
-			s.Listed = slices.Concat(s.Listed, r.ids)
-			slices.Sort(s.Listed)
-			r.checkSorted(s.Listed)
+			r.merged = append(append(r.merged[:0], s.Listed...), r.ids...)
+			slices.Sort(r.merged)
+			r.checkSorted(r.merged)
+			s.Listed = r.sharedList(r.merged)
 		case "listedRemoved":
 			gone := map[arm64.ID]bool{}
 			r.list("listedRemoved", func() { gone[r.registerID()] = true })
-			s.Listed = slices.DeleteFunc(slices.Clone(s.Listed), func(id arm64.ID) bool { return gone[id] })
+			r.spend(roomOfExtra * len(gone))
+			r.merged = slices.DeleteFunc(append(r.merged[:0], s.Listed...), func(id arm64.ID) bool { return gone[id] })
+			s.Listed = r.sharedList(r.merged)
 		case "accepts":
 			accepts.present = true
 			var find arm64.Finder
@@ -197,6 +210,7 @@ func (r *documentReader) capturedSetup(c *Capture) {
 		s.Listed = nil // not known: every vCPU lists something
 	}
 	if accepts.present {
+		r.spend(roomOfOffers)
 		s.Offers = r.offers(&s.View)
 		if s.Accepts == "" {
 			s.Accepts = Tried
@@ -209,16 +223,39 @@ func (r *documentReader) capturedSetup(c *Capture) {
 	if s.Registers == "" {
 		s.Registers = Read
 	}
-	if c.Setup(s.Key()) != s {
+	if !r.setups.add(&s.Setup) {
 		r.fail("setup %s: stands in the capture twice", s.Key())
 	}
 }
 
+// setupKeys is the set of setups that were met in a capture, by what Setup.Key
+// has: features and protection, vGIC.
+type setupKeys [2 << 6][4]bool
+
+// add adds a setup and reports whether it is new.
+func (k *setupKeys) add(s *Setup) bool {
+	index := 0
+	for i, feature := range Features {
+		if s.Has(feature) {
+			index |= 2 << i
+		}
+	}
+	if s.Protected {
+		index |= 1
+	}
+	met := &k[index][s.VGIC]
+	was := *met
+	*met = true
+	return !was
+}
+
 // inherit makes a setup show what the first shows; all else is said anew.
-func inherit(s, first *CapturedSetup) {
+func (r *documentReader) inherit(s, first *CapturedSetup) {
 	s.View = first.View
 	s.Listed = first.Listed
 	s.Extra = maps.Clone(first.Extra)
+	// A digest goes over the list of every setup; a byte stands for an id.
+	r.spend(roomOfExtra*len(s.Extra) + len(s.Listed))
 }
 
 // registers reads the register map of a setup.
@@ -284,14 +321,35 @@ func (r *documentReader) absent(s *CapturedSetup) {
 	delete(s.Extra, encoding.ID())
 }
 
-// sharedList returns the ids that were read. Hosts of one kernel list the same
-// registers, and a list is as large as all else of a capture: those that one
-// reader meets one after the other share it.
-func (r *documentReader) sharedList() []arm64.ID {
-	if !slices.Equal(r.listed, r.ids) {
-		r.listed = slices.Clone(r.ids)
+// Lists that a reader remembers: those of the setups of a host or two, none longer
+// than those of real hosts.
+const (
+	rememberedLists = 32
+	longestList     = 4096
+)
+
+// sharedList returns a list of the ids, which it does not keep. Hosts of one
+// kernel list the same registers, and a list is as large as all else of a setup:
+// those that one reader meets share it.
+func (r *documentReader) sharedList(ids []arm64.ID) []arm64.ID {
+	r.spend(len(ids))
+	for _, list := range r.lists {
+		if slices.Equal(list, ids) {
+			return list
+		}
 	}
-	return r.listed
+	r.spend(8 * len(ids))
+	list := slices.Clone(ids)
+	if len(list) > longestList {
+		return list
+	}
+	if len(r.lists) < rememberedLists {
+		r.lists = append(r.lists, list)
+	} else {
+		r.lists[r.forgotten%rememberedLists] = list
+		r.forgotten++
+	}
+	return list
 }
 
 // registerID reads a KVM register id.
@@ -361,11 +419,11 @@ func (r *documentReader) setupMember(s *Setup, key []byte) {
 	case "protected":
 		s.Protected = r.boolean("protected")
 	case "vgic":
-		if s.VGIC = r.integer("vgic", 3); s.VGIC == 1 {
+		if s.VGIC = int(r.integer("vgic", 3)); s.VGIC == 1 {
 			r.fail("vgic: want 0 (none), 2 or 3")
 		}
 	case "ipaBits":
-		if s.IPABits = r.integer("ipaBits", 52); s.IPABits != 0 && s.IPABits < 32 {
+		if s.IPABits = int(r.integer("ipaBits", 52)); s.IPABits != 0 && s.IPABits < 32 {
 			r.fail("ipaBits: want 32 to 52, there is %d", s.IPABits)
 		}
 	case "capabilities":
@@ -376,6 +434,7 @@ func (r *documentReader) setupMember(s *Setup, key []byte) {
 				r.fail("capabilities: %q stands here twice", name)
 			}
 			seen[name] = true
+			r.spend(roomOfName)
 			s.Capabilities = append(s.Capabilities, name)
 		})
 		slices.Sort(s.Capabilities)
@@ -391,90 +450,4 @@ func (r *documentReader) setupMember(s *Setup, key []byte) {
 	default:
 		r.unknownKey(key, "setup")
 	}
-}
-
-// acceptReader holds accepted sets until the registers they go with are known:
-// in a document with sorted keys they come first.
-type acceptReader struct {
-	present   bool
-	registers arm64.Places
-	sets      [arm64.NumSlots]isa.Set // empty: only the limit
-	free      []int
-}
-
-// reset readies the reader for another setup.
-func (a *acceptReader) reset() {
-	clear(a.sets[:])
-	a.present, a.registers, a.free = false, arm64.Places{}, a.free[:0]
-}
-
-// anyValue is the set of a field that takes any value; the field "*" stands for
-// the bits of a register that are compared whole.
-const anyValue = "any"
-
-// acceptedFields reads the accepted sets of one register.
-func (r *documentReader) acceptedFields(a *acceptReader, find *arm64.Finder, name []byte) {
-	place, ok := find.Place(name)
-	if !ok {
-		r.fail("accepts: %q is not a register", name)
-		return
-	}
-	a.registers.Add(place)
-	r.object("accepts", func(fieldName []byte) {
-		if string(fieldName) == "*" {
-			if text := r.text("accepts"); r.err == nil && string(text) != anyValue {
-				r.fail("accepts: %s.*: want %q, there is %q", arm64.Registers[place].Name, anyValue, text)
-			}
-			a.free = append(a.free, place)
-			return
-		}
-		slot := slotOf(place, fieldName)
-		if slot < 0 {
-			r.fail("accepts: %s has no field %q that is a set", arm64.Registers[place].Name, fieldName)
-			return
-		}
-		text := r.text("accepts")
-		if r.err != nil {
-			return
-		}
-		set, err := parseAccepted(&arm64.Slots[slot], text)
-		if err != nil {
-			r.fail("accepts: %s: %v", arm64.Slots[slot].Name(), err)
-			return
-		}
-		a.sets[slot] = set
-	})
-}
-
-// slotOf returns the slot of a register's field, -1 where there is none.
-func slotOf(place int, field []byte) int {
-	first, end := arm64.SlotsOf(place)
-	for slot := first; slot < end; slot++ {
-		if _, f := arm64.Slots[slot].Describe(); f.Name == string(field) {
-			return slot
-		}
-	}
-	return -1
-}
-
-// offers completes what was read with the limits.
-func (r *documentReader) offers(v *arm64.View) *arm64.Offers {
-	a := &r.accepts
-	offers := new(arm64.Offers)
-	offers.FromView(v)
-	for place := range a.registers.All() {
-		if !v.Present.Has(place) {
-			r.fail("accepts: the setup has no %s", arm64.Registers[place].Name)
-		}
-		first, end := arm64.SlotsOf(place)
-		for slot := first; slot < end; slot++ {
-			if set := a.sets[slot]; set != 0 {
-				offers.PutSet(slot, set)
-			}
-		}
-	}
-	for _, place := range a.free {
-		offers.Free(place)
-	}
-	return offers
 }

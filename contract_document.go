@@ -80,6 +80,9 @@ func nameList(ids []arm64.ID) []string {
 func ReadContract(file string, data []byte) (*Contract, error) {
 	r := readers.Get().(*documentReader)
 	defer readers.Put(r)
+	if err := CheckSize(file, data, SchemaContract); err != nil {
+		return nil, err
+	}
 	r.reset(file, data)
 	c := &Contract{Name: file}
 	captured := CapturedSetup{}
@@ -115,7 +118,10 @@ func ReadContract(file string, data []byte) (*Contract, error) {
 			r.list("listed", func() { c.Listed = append(c.Listed, r.registerID()) })
 			r.checkSorted(c.Listed)
 		case "madeFrom":
-			r.list("madeFrom", func() { c.MadeFrom = append(c.MadeFrom, r.origin()) })
+			r.list("madeFrom", func() {
+				r.spend(roomOfOrigin)
+				c.MadeFrom = append(c.MadeFrom, r.origin())
+			})
 		default:
 			r.unknownKey(key, "contract")
 		}

@@ -49,7 +49,7 @@ type DiffResult struct {
 // CapabilityDifference is a capability that two hosts answer differently.
 type CapabilityDifference struct {
 	Name string
-	A, B int // what KVM_CHECK_EXTENSION returns
+	A, B int64 // what KVM_CHECK_EXTENSION returns
 }
 
 // Same reports whether the hosts show a guest the same.
@@ -157,7 +157,7 @@ func (d *DiffResult) compare(place int, a, b *stance) {
 
 // compareCapabilities adds the capabilities that both hosts were asked for and
 // answered differently.
-func (d *DiffResult) compareCapabilities(a, b map[string]int) {
+func (d *DiffResult) compareCapabilities(a, b map[string]int64) {
 	for _, name := range slices.Sorted(maps.Keys(a)) {
 		if value, asked := b[name]; asked && value != a[name] {
 			d.Capabilities = append(d.Capabilities, CapabilityDifference{name, a[name], value})

@@ -3,10 +3,10 @@ package guise
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/guise-project/guise/internal/jsonread"
 	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/isa/arm64"
 )
@@ -18,10 +18,6 @@ const (
 	SchemaProof    = "guise/proof/v1"
 	SchemaFleet    = "guise/fleet/v1"
 )
-
-// MaxDocumentSize is the largest document that is read, in bytes: room for a
-// fleet of some ten thousand hosts that are all different.
-const MaxDocumentSize = 256 << 20
 
 // DocumentError is bad input: what is wrong with a document and where.
 type DocumentError struct {
@@ -40,10 +36,16 @@ func (e *DocumentError) Error() string {
 // documentReader reads one JSON document value by value.
 type documentReader struct {
 	scanner
-	accepts acceptReader
-	arm64   bool       // a member was read that documents of other architectures lack
-	ids     []arm64.ID // of the list that is being read
-	listed  []arm64.ID // of the last list that was read whole; shared, not changed
+	accepts   acceptReader
+	arm64     bool         // a member was read that documents of other architectures lack
+	ids       []arm64.ID   // of the list that is being read
+	merged    []arm64.ID   // the list of a setup that is stored as differences
+	lists     [][]arm64.ID // that were read whole; shared, not changed
+	forgotten int          // how many of the lists were replaced by later ones
+	// captured is where the setups of a capture are read, however many.
+	captured []CapturedSetup
+	setups   setupKeys // of the capture that is being read
+	digest   digester
 }
 
 // text reads a string of printable characters: names and releases go into lines
@@ -61,12 +63,11 @@ func (r *documentReader) boolean(what string) bool {
 	if c := r.peek(); r.err == nil && c != 't' && c != 'f' {
 		r.wanted(what, "true or false")
 	}
-	v := r.value()
-	return r.err == nil && v.Kind() == 't'
+	return r.literal("true", "false") == "true"
 }
 
 // integer reads a whole number from 0 to limit.
-func (r *documentReader) integer(what string, limit int) int {
+func (r *documentReader) integer(what string, limit int64) int64 {
 	if r.err == nil && kindName(r.peek()) != "a number" {
 		r.wanted(what, fmt.Sprintf("a whole number from 0 to %d", limit))
 	}
@@ -74,8 +75,8 @@ func (r *documentReader) integer(what string, limit int) int {
 	if r.err != nil {
 		return 0
 	}
-	n, err := strconv.Atoi(string(v))
-	if err != nil || n < 0 || n > limit {
+	n, whole := jsonread.Whole(v)
+	if !whole || n < 0 || n > limit {
 		r.fail("%s: want a whole number from 0 to %d, there is %s", what, limit, v)
 		return 0
 	}
@@ -143,7 +144,9 @@ func (r *documentReader) finishAs(schema string) error {
 // that can be found without reading it whole. It looks at no more than the keys
 // of the outermost object.
 func SchemaOf(data []byte) string {
-	decoder := jsontext.NewDecoder(bytes.NewReader(data))
+	// Names that stand twice are for the reader of the kind to refuse: to find
+	// them, all are remembered.
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))
 	if token, err := decoder.ReadToken(); err != nil || token.Kind() != '{' {
 		return ""
 	}
@@ -156,6 +159,9 @@ func SchemaOf(data []byte) string {
 		value, err := decoder.ReadValue()
 		if err != nil {
 			return ""
+		}
+		if isSchema && len(value) > longestQuoted {
+			return "" // no name of a schema
 		}
 		if isSchema {
 			text, err := jsontext.AppendUnquote(nil, value)

@@ -266,7 +266,7 @@ var badDocuments = []struct{ name, document, want string }{
 	{"a register as firmware", setup(`"firmware":{"MIDR_EL1":"0x0000000000000001"}`), `bad.json:2:14: firmware: "MIDR_EL1" is not a firmware register of KVM`},
 	{"vGIC out of range", setup(`"vgic":4`), `bad.json:2:9: vgic: want a whole number from 0 to 3, there is 4`},
 	{"vGIC 1", setup(`"vgic":1`), `bad.json:2:9: vgic: want 0 (none), 2 or 3`},
-	{"a fraction", setup(`"vgic":3.0`), `bad.json:2:9: vgic: want a whole number from 0 to 3, there is 3.0`},
+	{"a fraction", setup(`"vgic":3.5`), `bad.json:2:9: vgic: want a whole number from 0 to 3, there is 3.5`},
 	{"a leading zero", setup(`"vgic":03`), `bad.json:2:10: not valid JSON: want a comma or the end of the object, there is '3'`},
 	{"a huge number", setup(`"vgic":99999999999999999999`), `bad.json:2:9: vgic: want a whole number from 0 to 3, there is 99999999999999999999`},
 	{"an object for a number", setup(`"vgic":{}`), `bad.json:2:9: vgic: want a whole number from 0 to 3, there is an object`},

@@ -32,6 +32,9 @@ func MarshalFleet(captures []*Capture) []byte {
 func ReadFleet(file string, data []byte) ([]*Capture, error) {
 	r := readers.Get().(*documentReader)
 	defer readers.Put(r)
+	if err := CheckSize(file, data, SchemaFleet); err != nil {
+		return nil, err
+	}
 	r.reset(file, data)
 	var captures []*Capture
 	digests := map[*Capture]string{}
@@ -45,6 +48,7 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 		case "hosts":
 			r.list("hosts", func() {
 				c := &Capture{}
+				r.spend(roomOfHost)
 				r.object("host", func(key []byte) {
 					switch string(key) {
 					case "name":
@@ -62,6 +66,7 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 		case "views":
 			r.object("views", func(digest []byte) {
 				view := &Capture{}
+				r.spend(roomOfView)
 				views[string(digest)] = view
 				r.object("view", func(key []byte) {
 					if !r.viewMember(view, key) {
@@ -81,7 +86,7 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 		return nil, &DocumentError{File: file, Message: "no schema; want " + SchemaFleet}
 	}
 	for _, digest := range slices.Sorted(maps.Keys(views)) {
-		if there := views[digest].ViewDigest(); there != digest {
+		if there := r.digest.view(views[digest]); there != digest {
 			return nil, &DocumentError{File: file, Message: "view " + digest + ": its digest is " + there + "; the view was changed after the fleet was packed"}
 		}
 	}

@@ -45,6 +45,7 @@ func facilityMembers(facilities map[string]FacilitySight) members {
 
 // powerHost reads what was captured of a POWER host.
 func (r *documentReader) powerHost() *PowerHost {
+	r.spend(roomOfPower)
 	p := &PowerHost{}
 	pvr := false
 	at := r.start
@@ -124,6 +125,7 @@ func (r *documentReader) facility(name []byte) string {
 }
 
 func (r *documentReader) facilitySights() map[string]FacilitySight {
+	r.spend(roomOfPower)
 	sights := map[string]FacilitySight{}
 	r.object("facilities", func(name []byte) {
 		facility := r.facility(name)

@@ -123,7 +123,7 @@ func (c *Capture) capability(o *isapower.OrderedCapability) (least, greatest int
 	case o.Tried != "":
 		has, known = c.Power.Tried[o.Tried]
 	default:
-		var answer int
+		var answer int64
 		answer, known = c.Host.Capabilities[o.Capability]
 		has = answer > 0
 	}

@@ -16,7 +16,7 @@ import (
 // powerHosts are a POWER9 and a POWER10 whose firmware tells everything, and a
 // POWER10 of which nothing is told.
 func powerHosts() []*guise.Capture {
-	host := func(name string, pvr uint32, c isapower.Characteristics, highest isapower.Level, capabilities map[string]int) *guise.Capture {
+	host := func(name string, pvr uint32, c isapower.Characteristics, highest isapower.Level, capabilities map[string]int64) *guise.Capture {
 		levels := map[isapower.Level]bool{}
 		for _, row := range isapower.Levels {
 			levels[row.Level] = row.Level <= highest
@@ -37,8 +37,8 @@ func powerHosts() []*guise.Capture {
 	workaround := isapower.Characteristics{Character: 0xbc40000000000000, CharacterMask: characters, Behaviour: 0xe400000000000000, BehaviourMask: behaviours}
 	fixed := isapower.Characteristics{CharacterMask: characters, Behaviour: 1 << 63, BehaviourMask: behaviours}
 	return []*guise.Capture{
-		host("p9", 0x004e1202, workaround, isapower.Level30, map[string]int{"KVM_CAP_PPC_NESTED_HV": 1, "KVM_CAP_PPC_HTM": 1, "KVM_CAP_PPC_DAWR1": 0}),
-		host("p10", 0x00801200, fixed, isapower.Level31P11, map[string]int{"KVM_CAP_PPC_NESTED_HV": 1, "KVM_CAP_PPC_HTM": 0, "KVM_CAP_PPC_DAWR1": 1}),
+		host("p9", 0x004e1202, workaround, isapower.Level30, map[string]int64{"KVM_CAP_PPC_NESTED_HV": 1, "KVM_CAP_PPC_HTM": 1, "KVM_CAP_PPC_DAWR1": 0}),
+		host("p10", 0x00801200, fixed, isapower.Level31P11, map[string]int64{"KVM_CAP_PPC_NESTED_HV": 1, "KVM_CAP_PPC_HTM": 0, "KVM_CAP_PPC_DAWR1": 1}),
 		host("silent", 0x00801200, isapower.Characteristics{}, isapower.Level31P11, nil),
 	}
 }
@@ -199,10 +199,10 @@ func anyPowerHost(t *rapid.T, name string) *guise.Capture {
 	c.Power.Characteristics = isapower.Characteristics{
 		Character: word.Draw(t, "character"), CharacterMask: word.Draw(t, "mask"), Behaviour: word.Draw(t, "behaviour"), BehaviourMask: word.Draw(t, "mask"),
 	}
-	c.Host.Capabilities = map[string]int{}
+	c.Host.Capabilities = map[string]int64{}
 	for i := range isapower.Capabilities {
 		if name := isapower.Capabilities[i].Capability; name != "" && rapid.Bool().Draw(t, "asked") {
-			c.Host.Capabilities[name] = rapid.IntRange(0, 2).Draw(t, name)
+			c.Host.Capabilities[name] = rapid.Int64Range(0, 2).Draw(t, name)
 		}
 	}
 	c.Power.Levels = map[isapower.Level]bool{}

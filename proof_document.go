@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/guise-project/guise/probe"
 )
@@ -45,8 +44,8 @@ func (p *Proof) Marshal() []byte {
 // members writes a finding.
 func (f *Finding) members() members {
 	m := members{"verdict": f.Verdict.String(), "kind": string(f.Kind), "register": f.Register}
-	for key, value := range f.texts() {
-		put(m, key, *value)
+	for _, t := range findingTexts {
+		put(m, t.key, *t.text(f))
 	}
 	var hosts []members
 	for _, h := range f.Hosts {
@@ -60,12 +59,18 @@ func (f *Finding) members() members {
 	return m
 }
 
-// texts are the members of a finding that are left out where there is nothing
+// findingTexts are the members of a finding that are left out where there is nothing
 // to say.
-func (f *Finding) texts() map[string]*string {
-	return map[string]*string{
-		"field": &f.Field, "wanted": &f.Wanted, "who": &f.Who, "means": &f.Means, "mend": &f.Mend, "rests": &f.Rests,
-	}
+var findingTexts = []struct {
+	key  string
+	text func(*Finding) *string
+}{
+	{"field", func(f *Finding) *string { return &f.Field }},
+	{"wanted", func(f *Finding) *string { return &f.Wanted }},
+	{"who", func(f *Finding) *string { return &f.Who }},
+	{"means", func(f *Finding) *string { return &f.Means }},
+	{"mend", func(f *Finding) *string { return &f.Mend }},
+	{"rests", func(f *Finding) *string { return &f.Rests }},
 }
 
 // ReadProof reads a proof. File names the document in errors, which are
@@ -73,6 +78,9 @@ func (f *Finding) texts() map[string]*string {
 func ReadProof(file string, data []byte) (*Proof, error) {
 	r := readers.Get().(*documentReader)
 	defer readers.Put(r)
+	if err := CheckSize(file, data, SchemaProof); err != nil {
+		return nil, err
+	}
 	r.reset(file, data)
 	p := &Proof{Name: file}
 	schema, verdict := false, ""
@@ -96,12 +104,15 @@ func ReadProof(file string, data []byte) (*Proof, error) {
 			r.hostFacts(&p.Host)
 		case "trace":
 			r.arm64 = true
-			p.Trace = decoded[probe.Trace](r)
+			p.Trace = decoded[probe.Trace](r, "trace")
 		case "traps":
 			r.arm64 = true
-			p.Traps = decoded[probe.Traps](r)
+			p.Traps = decoded[probe.Traps](r, "traps")
 		case "findings":
-			r.list("findings", func() { p.Findings = append(p.Findings, r.finding()) })
+			r.list("findings", func() {
+				r.spend(roomOfFinding)
+				p.Findings = append(p.Findings, r.finding())
+			})
 		case "verdict":
 			verdict = string(r.text("verdict"))
 		default:
@@ -122,15 +133,15 @@ func ReadProof(file string, data []byte) (*Proof, error) {
 }
 
 // decoded reads a part of a document that reads itself.
-func decoded[T any](r *documentReader) *T {
+func decoded[T any](r *documentReader, what string) *T {
 	value := r.value()
 	if r.err != nil {
 		return nil
 	}
 	part := new(T)
-	if err := json.Unmarshal(value, part, jsontext.AllowDuplicateNames(false)); err != nil {
-		// It says itself what it is.
-		r.fail("%s", strings.TrimPrefix(NewDocumentError("", nil, err).Message, ": "))
+	if err := json.Unmarshal(value, part); err != nil {
+		message := strings.TrimPrefix(NewDocumentError("", nil, err).Message, ": ")
+		r.fail("%s: %s", what, strings.TrimPrefix(message, what+": "))
 		return nil
 	}
 	return part
@@ -138,11 +149,12 @@ func decoded[T any](r *documentReader) *T {
 
 // finding reads one finding.
 func (r *documentReader) finding() (f Finding) {
-	texts := f.texts()
 	r.object("finding", func(key []byte) {
-		if text, ok := texts[string(key)]; ok {
-			*text = string(r.text(string(key)))
-			return
+		for i := range findingTexts {
+			if t := &findingTexts[i]; t.key == string(key) {
+				*t.text(&f) = string(r.text(t.key))
+				return
+			}
 		}
 		switch string(key) {
 		case "verdict":
@@ -158,7 +170,10 @@ func (r *documentReader) finding() (f Finding) {
 		case "register":
 			f.Register = string(r.text("register"))
 		case "hosts":
-			r.list("hosts", func() { f.Hosts = append(f.Hosts, r.hostValue()) })
+			r.list("hosts", func() {
+				r.spend(roomOfValue)
+				f.Hosts = append(f.Hosts, r.hostValue())
+			})
 		default:
 			r.unknownKey(key, "finding")
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -23,6 +24,7 @@ type scanner struct {
 	data  []byte
 	at    int // the byte to read next
 	start int // of the token that was read last
+	room  int // bytes of memory that the rest of the document may still take
 	keys  [][]byte
 	err   error
 	// unusual: the string that was read last had an escape, or more than ASCII.
@@ -38,7 +40,7 @@ const (
 // reset readies the scanner, which may have read another document before.
 func (s *scanner) reset(file string, data []byte) {
 	clear(s.keys)
-	*s = scanner{file: file, data: data, keys: s.keys[:0]}
+	*s = scanner{file: file, data: data, keys: s.keys[:0], room: roomFor(len(data))}
 }
 
 // failAt records an error at a byte offset of the document.
@@ -51,8 +53,31 @@ func (s *scanner) failAt(offset int, format string, args ...any) {
 		File:    s.file,
 		Line:    1 + bytes.Count(before, []byte{'\n'}),
 		Column:  len(before) - bytes.LastIndexByte(before, '\n'),
-		Message: fmt.Sprintf(format, args...),
+		Message: fmt.Sprintf(format, clipped(args)...),
 	}
+}
+
+// longestQuoted is how much of a document's text an error message repeats, in
+// bytes.
+const longestQuoted = 200
+
+// clipped cuts long texts of a document, which are then marked.
+func clipped(args []any) []any {
+	for i, arg := range args {
+		var text string
+		switch arg := arg.(type) {
+		case string:
+			text = arg[:min(len(arg), longestQuoted+1)]
+		case []byte:
+			text = string(arg[:min(len(arg), longestQuoted+1)])
+		case jsontext.Value:
+			text = string(arg[:min(len(arg), longestQuoted+1)])
+		}
+		if len(text) > longestQuoted {
+			args[i] = text[:longestQuoted] + "..."
+		}
+	}
+	return args
 }
 
 // fail records an error at the key or value that was read last.
@@ -129,16 +154,43 @@ func (s *scanner) string(what string) []byte {
 
 // quoted reads a string that is more than plain ASCII.
 func (s *scanner) quoted() []byte {
-	value := s.value()
-	if s.err != nil {
+	end := s.at + 1
+	for end < len(s.data) && s.data[end] != '"' {
+		if s.data[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	if end >= len(s.data) {
+		s.failAt(len(s.data), "the document ends too early; is it cut off?")
 		return nil
 	}
-	unquoted, err := jsontext.AppendUnquote(nil, value)
+	unquoted, err := jsontext.AppendUnquote(nil, s.data[s.at:end+1])
 	if err != nil {
+		s.value() // says where in the string
 		s.failAt(s.start, notValidJSON+"%v", err)
 		return nil
 	}
+	s.at = end + 1
 	return unquoted
+}
+
+// literal reads one of the words, which begin with different letters.
+func (s *scanner) literal(words ...string) string {
+	if s.err != nil {
+		return ""
+	}
+	s.peek()
+	s.start = s.at
+	for _, word := range words {
+		if bytes.HasPrefix(s.data[s.at:], []byte(word)) {
+			s.at += len(word)
+			return word
+		}
+	}
+	s.value()
+	s.unexpected("one of " + strings.Join(words, ", "))
+	return ""
 }
 
 // asciiText returns the number of bytes at the beginning that a string holds as
@@ -181,7 +233,8 @@ func (s *scanner) value() jsontext.Value {
 		return nil
 	}
 	s.start = s.at
-	decoder := jsontext.NewDecoder(bytes.NewBuffer(s.data[s.at:]))
+	// Whoever reads the value refuses names that stand twice.
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(s.data[s.at:]), jsontext.AllowDuplicateNames(true))
 	value, err := decoder.ReadValue()
 	if err != nil {
 		s.failJSON(err)
@@ -204,6 +257,9 @@ func wholeNumber(text []byte) int {
 	return n
 }
 
+// manyKeys is how many keys no object of known names has.
+const manyKeys = 1024
+
 // object calls member for each key of an object; member must read the value.
 func (s *scanner) object(what string, member func(key []byte)) {
 	if !s.begin('{', what) {
@@ -224,7 +280,9 @@ func (s *scanner) object(what string, member func(key []byte)) {
 		if seen = s.unique(first, seen, key); s.err != nil {
 			break
 		}
-		s.keys = append(s.keys, key)
+		if s.keys = append(s.keys, key); len(s.keys)-first > manyKeys {
+			s.spend(roomOfName)
+		}
 		if !s.take(':') {
 			s.unexpected("a colon")
 			break

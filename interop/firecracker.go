@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/jsonread"
 	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
@@ -29,12 +30,18 @@ type fingerprint struct {
 	GuestCPUConfig     struct {
 		KVMCapabilities []string       `json:"kvm_capabilities"`
 		VCPUFeatures    []vcpuFeatures `json:"vcpu_features"`
-		RegModifiers    []struct {
-			Address string `json:"addr"`
-			Bitmap  string `json:"bitmap"`
-		} `json:"reg_modifiers"`
+		RegModifiers    []regModifier  `json:"reg_modifiers"`
 	} `json:"guest_cpu_config"`
 }
+
+type regModifier struct {
+	Address string `json:"addr"`
+	Bitmap  string `json:"bitmap"`
+}
+
+// maxModifiers is how many registers a fingerprint that is read has at most; KVM
+// lists some hundreds.
+const maxModifiers = 1 << 14
 
 // vcpuFeatures is one word of kvm_vcpu_init.features.
 type vcpuFeatures struct {
@@ -61,7 +68,14 @@ var omitted = []struct {
 // File names the document in errors, which are *guise.DocumentError.
 func ImportFirecracker(file string, data []byte) (*guise.Capture, error) {
 	var f fingerprint
-	if err := json.Unmarshal(data, &f, json.RejectUnknownMembers(true)); err != nil {
+	if err := guise.CheckSize(file, data, guise.KindFingerprint); err != nil {
+		return nil, err
+	}
+	bounds := []*json.Unmarshalers{
+		jsonread.List[regModifier](maxModifiers, "reg_modifiers"), jsonread.List[vcpuFeatures](maxModifiers, "vcpu_features"),
+		jsonread.List[string](maxModifiers, "kvm_capabilities"),
+	}
+	if err := jsonread.Into(data, &f, bounds...); err != nil {
 		return nil, guise.NewDocumentError(file, data, err)
 	}
 	if len(f.GuestCPUConfig.RegModifiers) == 0 {

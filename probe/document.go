@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/guise-project/guise/internal/jsonread"
 )
 
 // traceDocument is a Trace in documents. Members stand in alphabetical order,
@@ -17,6 +19,17 @@ type traceDocument struct {
 	Program string           `json:"program"`
 	Records []recordDocument `json:"records"`
 }
+
+// traceRead is a traceDocument whose records were read one by one.
+type traceRead struct {
+	EL      int      `json:"el"`
+	Program string   `json:"program"`
+	Records []Record `json:"records"`
+}
+
+// maxRecords is how many records a trace that is read has at most. Programs have
+// some hundreds of operations.
+const maxRecords = 1 << 16
 
 type recordDocument struct {
 	Address     string   `json:"address,omitzero"`
@@ -64,8 +77,13 @@ func (r *Record) document() recordDocument {
 // members, unknown words and values that are not 0x and 16 lower-case
 // hexadecimal digits are errors.
 func (t *Trace) UnmarshalJSONFrom(in *jsontext.Decoder) error {
-	var document traceDocument
-	if err := json.UnmarshalDecode(in, &document, json.RejectUnknownMembers(true)); err != nil {
+	var document traceRead
+	bounds := json.JoinUnmarshalers(
+		jsonread.ListFunc(maxRecords, "records", readRecord),
+		jsonread.List[string](maxRecords*MaxValues, "values"),
+		jsonread.Integers(),
+	)
+	if err := json.UnmarshalDecode(in, &document, json.RejectUnknownMembers(true), json.WithUnmarshalers(bounds)); err != nil {
 		return err
 	}
 	if document.Program == "" || document.Records == nil {
@@ -74,14 +92,19 @@ func (t *Trace) UnmarshalJSONFrom(in *jsontext.Decoder) error {
 	if document.EL != 1 && document.EL != 2 {
 		return fmt.Errorf("trace of program %s: el is %d; a guest runs at 1 or 2", document.Program, document.EL)
 	}
-	trace := Trace{Program: document.Program, EL: document.EL, Records: make([]Record, len(document.Records))}
-	for i := range document.Records {
-		if err := document.Records[i].record(&trace.Records[i]); err != nil {
-			return fmt.Errorf("trace of program %s: record %d (%s %s): %w",
-				document.Program, i, document.Records[i].Kind, document.Records[i].Name, err)
-		}
+	*t = Trace{Program: document.Program, EL: document.EL, Records: document.Records}
+	return nil
+}
+
+// readRecord reads one record of a trace.
+func readRecord(in *jsontext.Decoder, to *Record) error {
+	var document recordDocument
+	if err := json.UnmarshalDecode(in, &document); err != nil {
+		return err
 	}
-	*t = trace
+	if err := document.record(to); err != nil {
+		return fmt.Errorf("%s %s: %w", document.Kind, document.Name, err)
+	}
 	return nil
 }
 

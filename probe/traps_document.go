@@ -7,6 +7,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/guise-project/guise/internal/jsonread"
 )
 
 // trapsDocument is Traps in documents. Members stand in alphabetical order.
@@ -43,7 +45,10 @@ func (o Operations) document() map[string][]string {
 // are errors, and so is an operation that stands in it twice.
 func (t *Traps) UnmarshalJSONFrom(in *jsontext.Decoder) error {
 	var document trapsDocument
-	if err := json.UnmarshalDecode(in, &document, json.RejectUnknownMembers(true)); err != nil {
+	bounds := json.JoinUnmarshalers(
+		jsonread.Map[[]string](2*len(kindNames), "kinds of operations"), jsonread.List[string](maxRecords, "operations"),
+	)
+	if err := json.UnmarshalDecode(in, &document, json.RejectUnknownMembers(true), json.WithUnmarshalers(bounds)); err != nil {
 		return err
 	}
 	var traps Traps

@@ -332,8 +332,8 @@ func acceptedSetups(ctx context.Context, host Host) ([]guise.Setup, error) {
 
 // capabilityValues asks a host for every capability of the table. What can only
 // be asked of a VM (KVM_CAP_MSI_DEVID: EINVAL) stays out.
-func capabilityValues(checker CapabilityChecker) (map[string]int, error) {
-	values := map[string]int{}
+func capabilityValues(checker CapabilityChecker) (map[string]int64, error) {
+	values := map[string]int64{}
 	for _, row := range kvmabi.Capabilities {
 		value, err := checker.CheckCapability(uint32(row.Capability))
 		if errors.Is(err, syscall.EINVAL) || errors.Is(err, ErrNotSupported) {
@@ -342,7 +342,7 @@ func capabilityValues(checker CapabilityChecker) (map[string]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		values[row.Name] = value
+		values[row.Name] = int64(value)
 	}
 	return values, nil
 }

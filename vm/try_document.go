@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/jsonread"
 )
 
 // Schemas of the documents that carry questions to a host and answers back.
@@ -24,6 +25,26 @@ type questionsDocument struct {
 	Questions []questionDocument `json:"questions"`
 	Schema    string             `json:"schema"`
 }
+
+// questionsRead and answersRead are what is read: the elements one by one.
+type questionsRead struct {
+	Questions []Question `json:"questions"`
+	Schema    string     `json:"schema"`
+}
+
+type answersRead struct {
+	Answers []Answer `json:"answers"`
+	Host    string   `json:"host"`
+	Schema  string   `json:"schema"`
+}
+
+// Limits of documents that are read: far beyond every value of every field of a
+// host, which are some 14,000 writes.
+const (
+	maxQuestions = 1 << 16
+	maxWrites    = 1 << 18 // of all questions; so many words in all
+	maxRefusals  = 1 << 16 // of all answers
+)
 
 // questionDocument has a contract or a setup. A write reads
 // "ID_AA64PFR0_EL1.EL0=0x1", for a whole register "MIDR_EL1=0x413fd0c1".
@@ -151,21 +172,26 @@ func MarshalQuestions(questions []Question) ([]byte, error) {
 
 // ReadQuestions reads questions. File names the document in errors.
 func ReadQuestions(file string, data []byte) ([]Question, error) {
-	var d questionsDocument
-	if err := readTry(file, data, &d, &d.Schema, SchemaQuestions); err != nil {
+	var d questionsRead
+	one := func(in *jsontext.Decoder, to *Question) error {
+		var document questionDocument
+		if err := json.UnmarshalDecode(in, &document); err != nil {
+			return err
+		}
+		return to.read(&document)
+	}
+	if err := readTry(file, data, &d, &d.Schema, SchemaQuestions, jsonread.ListFunc(maxQuestions, "questions", one)); err != nil {
 		return nil, err
 	}
-	questions := make([]Question, len(d.Questions))
-	for i := range d.Questions {
-		if err := questions[i].read(&d.Questions[i]); err != nil {
-			return nil, &guise.DocumentError{File: file, Message: fmt.Sprintf("question %d: %v", i, err)}
-		}
-	}
-	return questions, nil
+	return d.Questions, nil
 }
 
-func readTry(file string, data []byte, document any, schema *string, want string) error {
-	if err := json.Unmarshal(data, document, json.RejectUnknownMembers(true)); err != nil {
+// readTry reads a document whose elements are read by a function of their own.
+func readTry(file string, data []byte, document any, schema *string, want string, elements *json.Unmarshalers) error {
+	if err := guise.CheckSize(file, data, want); err != nil {
+		return err
+	}
+	if err := jsonread.Into(data, document, elements, jsonread.List[string](maxWrites, "words"), jsonread.List[refusalDocument](maxRefusals, "refusals"), jsonread.List[guise.Feature](maxWrites, "features")); err != nil {
 		return guise.NewDocumentError(file, data, err)
 	}
 	if *schema != want {
@@ -278,17 +304,18 @@ func parseRefusals(documents []refusalDocument) ([]Refusal, error) {
 
 // ReadAnswers reads the answers of a host. File names the document in errors.
 func ReadAnswers(file string, data []byte) (host string, answers []Answer, err error) {
-	var d answersDocument
-	if err := readTry(file, data, &d, &d.Schema, SchemaAnswers); err != nil {
+	var d answersRead
+	one := func(in *jsontext.Decoder, to *Answer) error {
+		var document answerDocument
+		if err := json.UnmarshalDecode(in, &document); err != nil {
+			return err
+		}
+		return to.read(&document)
+	}
+	if err := readTry(file, data, &d, &d.Schema, SchemaAnswers, jsonread.ListFunc(maxQuestions, "answers", one)); err != nil {
 		return "", nil, err
 	}
-	answers = make([]Answer, len(d.Answers))
-	for i := range d.Answers {
-		if err := answers[i].read(&d.Answers[i]); err != nil {
-			return "", nil, &guise.DocumentError{File: file, Message: fmt.Sprintf("answer %d: %v", i, err)}
-		}
-	}
-	return d.Host, answers, nil
+	return d.Host, d.Answers, nil
 }
 
 func (a *Answer) read(d *answerDocument) (err error) {

@@ -123,8 +123,8 @@ func (c *diffCommand) printCapabilities(s *session, a, b string, capabilities []
 
 type capabilityJSON struct {
 	Name string `json:"name"`
-	A    int    `json:"a"`
-	B    int    `json:"b"`
+	A    int64  `json:"a"`
+	B    int64  `json:"b"`
 }
 
 type differenceJSON struct {

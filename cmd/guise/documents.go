@@ -257,30 +257,42 @@ func (a *lintAnswer) read(r *reader) error {
 	if err != nil {
 		return err
 	}
-	switch a.Schema = guise.SchemaOf(data); a.Schema {
-	case guise.SchemaContract:
-		_, err = guise.ReadContract(a.File, data)
-	case guise.SchemaProof:
-		_, err = guise.ReadProof(a.File, data)
-	case guise.SchemaFleet:
-		_, err = guise.ReadFleet(a.File, data)
-	case move.Schema:
-		_, err = move.ReadState(a.File, data)
-	case move.ArrivalSchema:
-		_, err = move.ReadArrival(a.File, data)
-	case vm.SchemaQuestions:
-		_, err = vm.ReadQuestions(a.File, data)
-	case vm.SchemaAnswers:
-		_, _, err = vm.ReadAnswers(a.File, data)
-	case guise.SchemaCapture, "":
-		var capture *guise.Capture
-		if capture, err = guise.ReadCapture(a.File, data); err == nil {
+	a.Schema = guise.SchemaOf(data)
+	if a.Schema == "" || a.Schema == guise.SchemaCapture {
+		capture, err := guise.ReadCapture(a.File, data)
+		if err == nil {
 			a.NotKnown = capture.NotCaptured()
 		}
-	default:
-		err = errors.New(a.File + ": schema " + a.Schema + " is not known")
+		return err
 	}
-	return err
+	read, ok := documentReaders[a.Schema]
+	if !ok {
+		return fmt.Errorf("%s: schema %.200q is not known", a.File, a.Schema)
+	}
+	return read(a.File, data)
+}
+
+// documentReaders reads documents by their schema.
+var documentReaders = map[string]func(file string, data []byte) error{
+	guise.SchemaCapture:  checking(guise.ReadCapture),
+	guise.SchemaContract: checking(guise.ReadContract),
+	guise.SchemaProof:    checking(guise.ReadProof),
+	guise.SchemaFleet:    checking(guise.ReadFleet),
+	move.Schema:          checking(move.ReadState),
+	move.ArrivalSchema:   checking(move.ReadArrival),
+	vm.SchemaQuestions:   checking(vm.ReadQuestions),
+	vm.SchemaAnswers: checking(func(file string, data []byte) (string, error) {
+		host, _, err := vm.ReadAnswers(file, data)
+		return host, err
+	}),
+}
+
+// checking makes of a reader one that only says whether it can read.
+func checking[T any](read func(file string, data []byte) (T, error)) func(string, []byte) error {
+	return func(file string, data []byte) error {
+		_, err := read(file, data)
+		return err
+	}
 }
 
 func joinFeatures(features []guise.Feature) string {

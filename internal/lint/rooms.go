@@ -21,6 +21,7 @@ type Room struct {
 // imports only packages of its own room and of rooms above it.
 var Rooms = []Room{
 	{"internal/plain", true},
+	{"internal/jsonread", true},
 	{"isa", true},
 	{"isa/arm64", true},
 	{"isa/power", true},

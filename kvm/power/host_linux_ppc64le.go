@@ -57,14 +57,14 @@ func (h *Host) describe() (guise.HostFacts, error) {
 		return guise.HostFacts{}, fmt.Errorf("uname: %w", err)
 	}
 	facts := guise.HostFacts{
-		Kernel: unix.ByteSliceToString(name.Release[:]), PageSize: os.Getpagesize(), Capabilities: map[string]int{},
+		Kernel: unix.ByteSliceToString(name.Release[:]), PageSize: os.Getpagesize(), Capabilities: map[string]int64{},
 	}
 	for _, row := range powerpc.Capabilities {
 		value, err := ioctl(h.fd, powerpc.CheckExtension, uintptr(row.Number))
 		if err != nil {
 			return facts, fmt.Errorf("%s: %w", row.Name, err)
 		}
-		facts.Capabilities[row.Name] = value
+		facts.Capabilities[row.Name] = int64(value)
 	}
 	return facts, nil
 }

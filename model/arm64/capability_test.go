@@ -44,7 +44,7 @@ func TestCapabilitiesAsKernelsAnswer(t *testing.T) {
 			switch {
 			case errors.Is(err, syscall.EINVAL) != !answered:
 				t.Errorf("%s: %s: the kernel answers: %v; the model gives %v", name, row.Name, answered, err)
-			case answered && (err != nil || got != is):
+			case answered && (err != nil || int64(got) != is):
 				t.Errorf("%s: %s is %d; the model gives %d, %v", name, row.Name, is, got, err)
 			}
 		}

@@ -9,9 +9,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/jsonread"
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/vm"
 )
+
+// maxReports is how much of each kind an arrival that is read reports at most.
+const maxReports = 1 << 16
 
 // ArrivalSchema is that of an arrival document.
 const ArrivalSchema = "guise/arrival/v1"
@@ -80,7 +84,14 @@ func (a *Arrival) Marshal() ([]byte, error) {
 // *guise.DocumentError.
 func ReadArrival(file string, data []byte) (*Arrival, error) {
 	var d arrivalDocument
-	if err := json.Unmarshal(data, &d, json.RejectUnknownMembers(true)); err != nil {
+	if err := guise.CheckSize(file, data, ArrivalSchema); err != nil {
+		return nil, err
+	}
+	bounds := []*json.Unmarshalers{
+		jsonread.List[partDocument](maxReports, "parts of the contract"), jsonread.List[differenceDocument](maxReports, "differences"),
+		jsonread.List[refusalDocument](maxReports, "refusals"), jsonread.List[string](maxReports, "registers"),
+	}
+	if err := jsonread.Into(data, &d, bounds...); err != nil {
 		return nil, guise.NewDocumentError(file, data, err)
 	}
 	a, err := d.arrival()

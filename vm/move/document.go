@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/jsonread"
 	"github.com/guise-project/guise/internal/kvmabi"
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/vm"
@@ -24,9 +25,11 @@ const Schema = "guise/vmstate/v1"
 
 // Limits of a state that is read: what this package writes stays far below.
 const (
-	maxVCPUs      = 512
-	maxRegisters  = 4096
-	maxMemorySize = 256 << 20
+	maxVCPUs        = 512
+	maxRegisters    = 4096    // of a vCPU
+	maxAllRegisters = 1 << 18 // of all vCPUs, and of the vGIC
+	maxFilters      = 1 << 12
+	maxMemorySize   = 64 << 20 // a vCPU's image has some 100 KiB
 )
 
 // stateDocument is a State in documents; members stand in alphabetical order.
@@ -163,7 +166,15 @@ func compress(data []byte) ([]byte, error) {
 // *guise.DocumentError.
 func ReadState(file string, data []byte) (*State, error) {
 	var d stateDocument
-	if err := json.Unmarshal(data, &d, json.RejectUnknownMembers(true)); err != nil {
+	if err := guise.CheckSize(file, data, Schema); err != nil {
+		return nil, err
+	}
+	bounds := []*json.Unmarshalers{
+		jsonread.List[vcpuDocument](maxVCPUs, "vCPUs"), jsonread.Map[string](maxAllRegisters, "registers"),
+		jsonread.List[regionDocument](maxVCPUs, "regions of memory"), jsonread.List[filterDocument](maxFilters, "filters"),
+		jsonread.List[vgicDocument](maxAllRegisters, "registers of the vGIC"),
+	}
+	if err := jsonread.Into(data, &d, bounds...); err != nil {
 		return nil, guise.NewDocumentError(file, data, err)
 	}
 	s, err := d.state()
@@ -293,13 +304,16 @@ func expand(packed []byte, size uint64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// One byte more than is said, to find that there is more.
-	data, err := io.ReadAll(io.LimitReader(reader, int64(size)+1))
-	if err != nil {
-		return nil, err
+	data := make([]byte, size)
+	_, err = io.ReadFull(reader, data)
+	if err == nil {
+		var more int
+		if more, err = reader.Read(make([]byte, 1)); more == 0 && err == io.EOF {
+			return data, nil
+		}
 	}
-	if uint64(len(data)) != size {
+	if err == nil || err == io.EOF || err == io.ErrUnexpectedEOF {
 		return nil, fmt.Errorf("it does not have the %d bytes it says", size)
 	}
-	return data, nil
+	return nil, err
 }

@@ -12,7 +12,7 @@ func fullPower() *guise.Capture {
 	return &guise.Capture{
 		Name:     "host",
 		Captured: guise.Occasion{At: "2026-11-21T00:00:00Z", By: "guise test", Source: "a test"},
-		Host:     guise.HostFacts{Kernel: "7.2.13", PageSize: 4096, Emulator: "QEMU", Capabilities: map[string]int{"KVM_CAP_PPC_NESTED_HV": 1}},
+		Host:     guise.HostFacts{Kernel: "7.2.13", PageSize: 4096, Emulator: "QEMU", Capabilities: map[string]int64{"KVM_CAP_PPC_NESTED_HV": 1}},
 		Power: &guise.PowerHost{
 			PVR:             0x00801200,
 			Characteristics: power.Characteristics{Character: 0x3c40000000000000, CharacterMask: 0xff40000000000000, Behaviour: 0xe400000000000000, BehaviourMask: 0xe400000000000000},

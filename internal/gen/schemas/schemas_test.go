@@ -148,7 +148,7 @@ func fullCapture(t *testing.T) *guise.Capture {
 	capture.Host = guise.HostFacts{
 		Kernel: "6.18.30", Mode: "vhe", PageSize: 4096, Emulator: "QEMU",
 		CPUs:         []guise.HostCPU{{MIDR: 0x411fd401, REVIDR: 1, Count: 64}},
-		Capabilities: map[string]int{"KVM_CAP_ARM_SVE": 1, "KVM_CAP_ARM_MTE": 0},
+		Capabilities: map[string]int64{"KVM_CAP_ARM_SVE": 1, "KVM_CAP_ARM_MTE": 0},
 	}
 	first := &capture.Setups[0]
 	for place := range arm64.Registers {
@@ -308,6 +308,10 @@ func mutate(root any, try func(root any, what string)) {
 			for i, element := range value {
 				walk(element, fmt.Sprintf("%s[%d]", path, i), func(other any) { value[i] = other })
 			}
+		case json.Number:
+			change(path+" has a fraction of 0", put, value, value+".0")
+			change(path+" has an exponent of 0", put, value, value+"e0")
+			change(path+" has a fraction", put, value, value+".5")
 		case string:
 			change(path+" gets longer", put, value, value+"0")
 			change(path+" in capitals", put, value, strings.ToUpper(value))
