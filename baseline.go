@@ -67,7 +67,7 @@ func Baseline(captures []*Capture, policy *Policy) (*BaselineResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	return baseline(captures, policy, limits, nil), nil
+	return baseline(pointers(foldViews(captures)), policy, limits, stances{}), nil
 }
 
 // ready checks that there are hosts and that the policy means something to them,
@@ -111,12 +111,17 @@ func (p *Policy) withIdentity(captures []*Capture) (*Policy, error) {
 	return &with, nil
 }
 
-// baseline is Baseline with a policy that was made ready, and stances that are
-// known already, nil for none.
-func baseline(captures []*Capture, policy *Policy, limits *restriction, known stances) *BaselineResult {
+// baseline is Baseline of distinct views, with a policy that was made ready, and
+// the stances that are known already. What it costs grows with the number of
+// views; of hosts it only writes the names.
+func baseline(views []*viewHosts, policy *Policy, limits *restriction, known stances) *BaselineResult {
+	captures := make([]*Capture, len(views))
+	for i, v := range views {
+		captures[i] = v.capture()
+	}
 	var best *BaselineResult
-	for _, key := range commonSetups(captures, policy) {
-		result := newMeeting(known.of(captures, key), policy, limits).settle()
+	for _, setup := range commonSetups(captures, policy) {
+		result := newMeeting(known.of(views, setup), policy, limits).settle()
 		if best == nil || result.Verdict < best.Verdict {
 			best = result
 		}
@@ -131,25 +136,26 @@ func baseline(captures []*Capture, policy *Policy, limits *restriction, known st
 	return best
 }
 
-// commonSetups returns the keys of the setups that every host was captured in
-// and that the policy allows, those with the most features first.
-func commonSetups(captures []*Capture, policy *Policy) []string {
+// commonSetups returns the setups that every host was captured in and that the
+// policy allows, those with the most features first.
+func commonSetups(captures []*Capture, policy *Policy) []*Setup {
 	common := slices.Clone(captures[0].Setups)
 	common = slices.DeleteFunc(common, func(s CapturedSetup) bool { return !policy.allows(&s.Setup) })
 	for _, c := range captures[1:] {
-		common = slices.DeleteFunc(common, func(s CapturedSetup) bool { return c.Setup(s.Key()) == nil })
+		common = slices.DeleteFunc(common, func(s CapturedSetup) bool { return c.like(&s.Setup) == nil })
 	}
 	slices.SortFunc(common, func(a, b CapturedSetup) int {
 		return compareSetups(len(a.Features), len(b.Features), a.Key(), b.Key())
 	})
-	var keys []string
+	var setups []*Setup
+	newest := newestVGIC(common)
 	for i := range common {
 		// A VM without an interrupt controller is not a lesser VM but another.
-		if common[i].VGIC == newestVGIC(common) {
-			keys = append(keys, common[i].Key())
+		if common[i].VGIC == newest {
+			setups = append(setups, &common[i].Setup)
 		}
 	}
-	return keys
+	return setups
 }
 
 // compareSetups orders setups, those with the most features first.
@@ -251,11 +257,11 @@ func (m *meeting) contract() *Contract {
 	for place := range c.View.Present.All() {
 		c.Vary[place] = m.vary[place]
 	}
-	c.MadeFrom = make([]Origin, len(m.stances))
-	eachInParallel(len(m.stances), func(i int) {
-		from := m.stances[i].capture
-		c.MadeFrom[i] = Origin{Name: from.Name, Kernel: from.Host.Kernel, View: from.ViewDigest()}
-	})
+	for _, t := range m.stances {
+		for _, from := range t.view.hosts {
+			c.MadeFrom = append(c.MadeFrom, Origin{Name: from.Name, Kernel: from.Host.Kernel, View: t.view.digest})
+		}
+	}
 	slices.SortFunc(c.MadeFrom, func(a, b Origin) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.View, b.View)) })
 	c.Complete(m.lack)
 	return c
@@ -298,19 +304,28 @@ func kvmHas(id arm64.ID) bool {
 // listed returns the register ids that every host lists, nil where a list is
 // not known.
 func (m *meeting) listed() []arm64.ID {
-	var common []arm64.ID
+	var common, last []arm64.ID
 	for i, t := range m.stances {
 		if t.setup.Listed == nil {
 			return nil
 		}
 		if i == 0 {
 			common = slices.Clone(t.setup.Listed)
+		}
+		if sameList(last, t.setup.Listed) {
 			continue
 		}
+		last = t.setup.Listed
 		common = slices.DeleteFunc(common, func(id arm64.ID) bool {
 			_, found := slices.BinarySearch(t.setup.Listed, id)
 			return !found
 		})
 	}
 	return common
+}
+
+// sameList reports that two lists are one in memory, as those of captures that
+// one reader read often are.
+func sameList(a, b []arm64.ID) bool {
+	return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0]
 }

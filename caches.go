@@ -26,7 +26,8 @@ func (m *meeting) cacheFinding(place int, value uint64, refuses *stance) Finding
 		Hosts: []HostValue{m.shown(m.stances[shows], place), m.shown(refuses, place)},
 		Means: "a kernel refuses caches that need less maintenance than its CPUs' do",
 	}
-	if _, refuses := m.commonCache(place, &m.possible, (*stance).mayTake); refuses == nil {
+	possible, _ := m.possibly()
+	if _, refuses := m.commonCache(place, possible, (*stance).mayTake); refuses == nil {
 		finding.Verdict, finding.Kind, finding.Who = Unknown, KindUntried, "not known"
 		finding.Mend = "guise capture on the hosts, or --assume-kernel VERSION"
 	}

@@ -117,3 +117,13 @@ func (c *Capture) Setup(key string) *CapturedSetup {
 	}
 	return &c.Setups[i]
 }
+
+// like returns the captured setup with the key of another, or nil.
+func (c *Capture) like(s *Setup) *CapturedSetup {
+	for i := range c.Setups {
+		if c.Setups[i].sameKey(s) {
+			return &c.Setups[i]
+		}
+	}
+	return nil
+}

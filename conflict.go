@@ -20,7 +20,7 @@ func (m *meeting) slotFinding(slot int) Finding {
 	for i, t := range m.stances {
 		sets[i], certainly[i] = t.mayTake().Set(slot), t.certain.Set(slot)
 	}
-	if m.possible.Set(slot)&allowed != 0 {
+	if possible, _ := m.possibly(); possible.Set(slot)&allowed != 0 {
 		f.Verdict, f.Kind, f.Who = Unknown, KindUntried, "not known"
 		f.Mend = "guise capture on the hosts, or --assume-kernel VERSION"
 		sets = certainly
@@ -68,14 +68,18 @@ func (m *meeting) rests(hosts []HostValue) string {
 // hosts that can already, a newer kernel, or nobody.
 func (m *meeting) whoCanChange(slot int) string {
 	var able []string
+	hosts := 0
 	for _, t := range m.stances {
+		hosts += len(t.view.hosts)
 		if t.mayTake().Set(slot).Len() > 1 {
-			able = append(able, t.capture.Name)
+			for _, c := range t.view.hosts {
+				able = append(able, c.Name)
+			}
 		}
 	}
 	switch {
 	case len(able) > 3:
-		return fmt.Sprintf("%d of %d hosts", len(able), len(m.stances))
+		return fmt.Sprintf("%d of %d hosts", len(able), hosts)
 	case len(able) > 0:
 		return strings.Join(able, ", ")
 	}

@@ -63,12 +63,13 @@ func Diff(a, b *Capture) (*DiffResult, error) {
 	if a.Power != nil || b.Power != nil {
 		return diffPower(a, b)
 	}
-	keys := commonSetups([]*Capture{a, b}, &Policy{})
-	if len(keys) == 0 {
+	setups := commonSetups([]*Capture{a, b}, &Policy{})
+	if len(setups) == 0 {
 		return nil, fmt.Errorf("%s and %s: no setup was captured on both; capture them with the same version of guise", a.Name, b.Name)
 	}
-	result := &DiffResult{Setup: keys[0]}
-	from, to := newStance(a, a.Setup(keys[0])), newStance(b, b.Setup(keys[0]))
+	key := setups[0].Key()
+	result := &DiffResult{Setup: key}
+	from, to := newStance(a, a.Setup(key)), newStance(b, b.Setup(key))
 	for place := range arm64.Registers {
 		if !leftToVMM(place) {
 			result.compare(place, from, to)
@@ -82,10 +83,10 @@ func Diff(a, b *Capture) (*DiffResult, error) {
 		result.OnlyB = without(to.setup.Listed, from.setup.Listed)
 	}
 	var err error
-	if result.AToB, err = move(a, b, keys[0]); err != nil {
+	if result.AToB, err = move(a, b, key); err != nil {
 		return nil, err
 	}
-	if result.BToA, err = move(b, a, keys[0]); err != nil {
+	if result.BToA, err = move(b, a, key); err != nil {
 		return nil, err
 	}
 	both, err := Baseline([]*Capture{a, b}, nil)

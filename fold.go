@@ -9,7 +9,11 @@ import (
 type viewHosts struct {
 	digest string
 	hosts  []*Capture
+	at     []int // their places among all hosts
 }
+
+// capture returns the first of the hosts, which speaks for all.
+func (v *viewHosts) capture() *Capture { return v.hosts[0] }
 
 // foldViews gathers the hosts of each distinct view, the views in the order of
 // their first hosts. Captures that share a view's setups, as those of one fleet
@@ -17,18 +21,19 @@ type viewHosts struct {
 func foldViews(captures []*Capture) []viewHosts {
 	shared := map[*CapturedSetup]int{} // the place in views of the first host with these setups
 	var views []viewHosts
-	for _, c := range captures {
+	for i, c := range captures {
 		if len(c.Setups) > 0 {
 			place, seen := shared[&c.Setups[0]]
 			if seen && sharesView(views[place].hosts[0], c) {
 				views[place].hosts = append(views[place].hosts, c)
+				views[place].at = append(views[place].at, i)
 				continue
 			}
 			if !seen {
 				shared[&c.Setups[0]] = len(views)
 			}
 		}
-		views = append(views, viewHosts{hosts: []*Capture{c}})
+		views = append(views, viewHosts{hosts: []*Capture{c}, at: []int{i}})
 	}
 	eachInParallel(len(views), func(i int) { views[i].digest = views[i].hosts[0].ViewDigest() })
 	byDigest := map[string]int{}
@@ -41,6 +46,7 @@ func foldViews(captures []*Capture) []viewHosts {
 			continue
 		}
 		folded[place].hosts = append(folded[place].hosts, v.hosts...)
+		folded[place].at = append(folded[place].at, v.at...)
 	}
 	return folded
 }
@@ -52,4 +58,13 @@ func sharesView(a, b *Capture) bool {
 	return len(a.Setups) == len(b.Setups) && a.Power == b.Power && a.Complete == b.Complete &&
 		x.Kernel == y.Kernel && x.Mode == y.Mode && x.PageSize == y.PageSize && x.Emulator == y.Emulator &&
 		slices.Equal(x.CPUs, y.CPUs) && maps.Equal(x.Capabilities, y.Capabilities)
+}
+
+// pointers returns views one by one.
+func pointers(views []viewHosts) []*viewHosts {
+	each := make([]*viewHosts, len(views))
+	for i := range views {
+		each[i] = &views[i]
+	}
+	return each
 }

@@ -16,7 +16,8 @@ type meeting struct {
 	policy  *Policy
 	limits  *restriction
 
-	certain, possible       arm64.Offers
+	certain                 arm64.Offers
+	possible                *arm64.Offers
 	restCertain, restMaybe  [arm64.NumRegisters]uint64 // differing bits outside slots
 	vary                    [arm64.NumRegisters]uint64 // bits left to each host
 	everywhere, somewhere   arm64.Places               // registers that all, that any host has
@@ -38,14 +39,27 @@ type meeting struct {
 func newMeeting(stances []*stance, policy *Policy, limits *restriction) *meeting {
 	m := &meeting{stances: stances, policy: policy, limits: limits, vary: limits.vary}
 	m.gather()
-	for i, t := range stances {
-		if i == 0 {
-			m.possible = *t.mayTake()
+	return m
+}
+
+// possibly returns what the hosts possibly take, worked out when a finding first
+// asks for it, and the bits outside slots in which they differ even so.
+func (m *meeting) possibly() (*arm64.Offers, *[arm64.NumRegisters]uint64) {
+	if m.possible != nil {
+		return m.possible, &m.restMaybe
+	}
+	for _, t := range m.stances {
+		if m.possible == nil {
+			possible := *t.mayTake()
+			m.possible = &possible
 			continue
 		}
 		m.possible.Meet(t.mayTake(), &m.restMaybe)
 	}
-	return m
+	if m.somewhere.Has(arm64.VENDORHYPBMAP2) && !m.everywhere.Has(arm64.VENDORHYPBMAP2) {
+		absentIsZero(m.possible, arm64.VENDORHYPBMAP2)
+	}
+	return m.possible, &m.restMaybe
 }
 
 // decide makes a meeting that only tells whether the hosts have a contract, and
@@ -174,7 +188,7 @@ func (m *meeting) onlySomewhere(place int) bool {
 	case place == arm64.VENDORHYPBMAP2:
 		// Its services came with the register: a host without it has none of
 		// them (commit c0000e58c74e), so 0 is what all can show.
-		m.absentIsZero(place)
+		absentIsZero(&m.certain, place)
 		return true
 	case firmwareRegister(place):
 		m.add(func() Finding {
@@ -208,11 +222,10 @@ func (m *meeting) onlySomewhere(place int) bool {
 }
 
 // absentIsZero meets a bitmap with the 0 of hosts that do not have it.
-func (m *meeting) absentIsZero(place int) {
+func absentIsZero(offers *arm64.Offers, place int) {
 	first, end := arm64.SlotsOf(place)
 	for slot := first; slot < end; slot++ {
-		m.certain.PutSet(slot, m.certain.Set(slot)&isa.Only(0))
-		m.possible.PutSet(slot, m.possible.Set(slot)&isa.Only(0))
+		offers.PutSet(slot, offers.Set(slot)&isa.Only(0))
 	}
 }
 
@@ -350,10 +363,11 @@ func (m *meeting) restFinding(place int, differs uint64) Finding {
 		}
 	}
 	finding.Means = meaning(finding.Register, finding.Field)
+	_, maybe := m.possibly()
 	switch {
 	case arm64.Registers[place].Scope == isa.Hardware:
 		finding.Kind = KindHardware
-	case m.restMaybe[place]&^m.vary[place] == 0:
+	case maybe[place]&^m.vary[place] == 0:
 		finding.Verdict, finding.Kind, finding.Who = Unknown, KindUntried, "not known"
 	default:
 		finding.Mend = m.varyMend(&finding)
@@ -465,8 +479,13 @@ func (m *meeting) noteLists() {
 	}
 	var most, fewest int
 	first := m.stances[0].setup.Listed
+	last := first
 	differ := false
 	for _, t := range m.stances {
+		if sameList(last, t.setup.Listed) {
+			continue
+		}
+		last = t.setup.Listed
 		more, fewer := len(without(t.setup.Listed, first)), len(without(first, t.setup.Listed))
 		differ = differ || more+fewer > 0
 		most, fewest = max(most, more), max(fewest, fewer)

@@ -47,12 +47,14 @@ func Mend(captures []*Capture, policy *Policy, result *BaselineResult) (*Mended,
 	if identity && changed.IdentityOf == "" {
 		candidates = identities(captures)
 	}
+	views, known := pointers(foldViews(captures)), stances{}
 	for _, candidate := range candidates {
 		changed.IdentityOf = candidate
-		again, err := Baseline(captures, &changed)
+		ready, limits, err := ready(captures, &changed)
 		if err != nil {
 			return nil, err
 		}
+		again := baseline(views, ready, limits, known)
 		if again.Verdict == Yes {
 			mended.Result = again
 			mended.Flags = varyFlags(mended.Varies)

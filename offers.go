@@ -6,11 +6,12 @@ import (
 	"github.com/guise-project/guise/kernel"
 )
 
-// stance is what is known of what one host takes in one setup: what it
-// certainly takes, and what it possibly takes. Where its offers are known the
-// two are the same.
+// stance is what is known of what the hosts of one view take in one setup: what
+// they certainly take, and what they possibly take. Where their offers are known
+// the two are the same.
 type stance struct {
-	capture  *Capture
+	view     *viewHosts
+	capture  *Capture // of the first of the hosts
 	setup    *CapturedSetup
 	certain  *arm64.Offers // is not changed: it may be the capture's own
 	possible *arm64.Offers // nil: not worked out yet; mayTake does
@@ -30,25 +31,29 @@ func newStance(c *Capture, s *CapturedSetup) *stance {
 }
 
 // stances are those that were worked out, so that each is only once.
-type stances map[*CapturedSetup]*stance
+type stances map[stanceOf]*stance
 
-// of returns the stances of hosts in the setup with that key, which each has.
-func (known stances) of(captures []*Capture, key string) []*stance {
-	found := make([]*stance, len(captures))
-	for i, c := range captures {
-		found[i] = known.stance(c, c.Setup(key))
+type stanceOf struct {
+	view  *viewHosts
+	setup *CapturedSetup
+}
+
+// of returns the stances of views in a setup, which each was captured in.
+func (known stances) of(views []*viewHosts, setup *Setup) []*stance {
+	found := make([]*stance, len(views))
+	for i, v := range views {
+		found[i] = known.stance(v, v.capture().like(setup))
 	}
 	return found
 }
 
-// stance returns that of a host in one of its setups.
-func (known stances) stance(c *Capture, s *CapturedSetup) *stance {
-	t := known[s]
+// stance returns that of a view in one of its setups.
+func (known stances) stance(v *viewHosts, s *CapturedSetup) *stance {
+	t := known[stanceOf{v, s}]
 	if t == nil {
-		t = newStance(c, s)
-		if known != nil {
-			known[s] = t
-		}
+		t = newStance(v.capture(), s)
+		t.view = v
+		known[stanceOf{v, s}] = t
 	}
 	return t
 }

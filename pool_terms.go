@@ -47,7 +47,7 @@ func lanesOf(views []viewHosts, policy *Policy, known stances) []*poolLane {
 	byKey := map[string]*poolLane{}
 	var lanes []*poolLane
 	for v := range views {
-		c := views[v].hosts[0]
+		c := views[v].capture()
 		for i := range c.Setups {
 			s := &c.Setups[i]
 			if !policy.allows(&s.Setup) {
@@ -62,7 +62,7 @@ func lanesOf(views []viewHosts, policy *Policy, known stances) []*poolLane {
 				lanes = append(lanes, l)
 			}
 			if l.stances[v] == nil {
-				l.stances[v] = known.stance(c, s)
+				l.stances[v] = known.stance(&views[v], s)
 			}
 		}
 	}

@@ -78,7 +78,9 @@ func (p *pooling) judgeAlone(v int) {
 	for _, l := range p.lanes {
 		l.stands[v] = false
 	}
-	alone := baseline(p.views[v].hosts[:1], p.policy, p.limits, p.known)
+	first := p.views[v]
+	first.hosts, first.at = first.hosts[:1], first.at[:1]
+	alone := baseline([]*viewHosts{&first}, p.policy, p.limits, stances{})
 	for _, c := range p.views[v].hosts {
 		p.without[c] = alone
 	}

@@ -220,13 +220,13 @@ func (p *pooling) rung(groups [][]int, before *Rung) (*Rung, error) {
 // pool makes a group of views into a pool, with the contract that Baseline
 // gives: it is the judge, and the search has only gone by its rules.
 func (p *pooling) pool(group []int) (*Pool, error) {
-	captures := make([]*Capture, len(group))
+	views := make([]*viewHosts, len(group))
 	for i, v := range group {
-		captures[i] = p.views[v].hosts[0]
+		views[i] = &p.views[v]
 	}
-	result := baseline(captures, p.policy, p.limits, p.known)
+	result := baseline(views, p.policy, p.limits, p.known)
 	if result.Contract == nil {
-		return nil, fmt.Errorf("pools: a pool of %d views from %s has no contract although its setups, registers and fields agree one by one", len(group), captures[0].Name)
+		return nil, fmt.Errorf("pools: a pool of %d views from %s has no contract although its setups, registers and fields agree one by one", len(group), views[0].capture().Name)
 	}
 	pool := &Pool{Contract: result.Contract, GivesUp: map[string][]string{}}
 	for _, v := range group {

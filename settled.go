@@ -11,10 +11,10 @@ import (
 // givesUp counts, host by host, the fields in which the choice differs from
 // what the host shows, and collects those fields.
 func (m *meeting) givesUp() []HostCount {
-	counts := make([]HostCount, len(m.stances))
+	counts := map[int]HostCount{} // by the places of hosts
 	fields := map[int][]HostValue{}
-	for i, t := range m.stances {
-		counts[i].Host = t.capture.Name
+	for _, t := range m.stances {
+		count := 0
 		for place := range arm64.Registers {
 			differs := (t.setup.View.Values[place] ^ m.view.Values[place]) &^ m.vary[place]
 			if differs == 0 || !m.everywhere.Has(place) || !m.view.Present.Has(place) {
@@ -26,12 +26,15 @@ func (m *meeting) givesUp() []HostCount {
 				if field.Mask()&differs == 0 || m.certain.Set(slot)&m.limits.allowed[slot] == 0 {
 					continue
 				}
-				counts[i].Count++
+				count++
 				value := HostValue{Host: t.capture.Name, Value: valueText(field, field.Get(t.setup.View.Values[place]))}
 				if !slices.ContainsFunc(fields[slot], func(v HostValue) bool { return v.Value == value.Value }) {
 					fields[slot] = append(fields[slot], value)
 				}
 			}
+		}
+		for i, c := range t.view.hosts {
+			counts[t.view.at[i]] = HostCount{Host: c.Name, Count: count}
 		}
 	}
 	for slot := range arm64.Slots {
@@ -43,20 +46,25 @@ func (m *meeting) givesUp() []HostCount {
 			})
 		}
 	}
-	return counts
+	inOrder := make([]HostCount, 0, len(counts))
+	for _, at := range slices.Sorted(maps.Keys(counts)) {
+		inOrder = append(inOrder, counts[at])
+	}
+	return inOrder
 }
 
 // restsOn says what was not tried on the hosts themselves.
 func (m *meeting) restsOn() []string {
 	var lines []string
 	assumed := map[string]int{}
-	untried := 0
+	untried, all := 0, 0
 	for _, t := range m.stances {
+		all += len(t.view.hosts)
 		switch {
 		case t.setup.Offers == nil:
-			untried++
+			untried += len(t.view.hosts)
 		case t.setup.Accepts == Assumed:
-			assumed[t.setup.AssumedKernel]++
+			assumed[t.setup.AssumedKernel] += len(t.view.hosts)
 		}
 	}
 	for _, version := range slices.Sorted(maps.Keys(assumed)) {
@@ -64,13 +72,13 @@ func (m *meeting) restsOn() []string {
 		if assumed[version] == 1 {
 			hosts = "one host was"
 		}
-		if assumed[version] < len(m.stances) && assumed[version] > 1 {
+		if assumed[version] < all && assumed[version] > 1 {
 			hosts = fmt.Sprintf("%d hosts were", assumed[version])
 		}
 		lines = append(lines, fmt.Sprintf("what Linux %s accepts, assumed; %s not tried", version, hosts))
 	}
 	if untried > 0 {
-		lines = append(lines, fmt.Sprintf("equal values, where what a host takes is not known (%d of %d hosts)", untried, len(m.stances)))
+		lines = append(lines, fmt.Sprintf("equal values, where what a host takes is not known (%d of %d hosts)", untried, all))
 	}
 	return lines
 }

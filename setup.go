@@ -72,6 +72,11 @@ func (s *Setup) KernelVM() kernel.VM {
 // they are lowered within a setup.
 func (s *Setup) Key() string { return s.Name() + "/vgic" + strconv.Itoa(s.VGIC) }
 
+// sameKey reports whether two setups have the same key.
+func (s *Setup) sameKey(other *Setup) bool {
+	return s.VGIC == other.VGIC && s.Protected == other.Protected && slices.Equal(s.Features, other.Features)
+}
+
 // Name gives the setup in one word for messages: its features joined with
 // "+", "base" where it has none, with "protected" and the vGIC where chosen.
 func (s *Setup) Name() string {
