@@ -31,31 +31,42 @@ func (r *documentReader) acceptedFields(a *acceptReader, find *arm64.Finder, nam
 		r.fail("accepts: %q is not a register", name)
 		return
 	}
+	if r.acceptsAsBefore(a, place) {
+		return
+	}
+	again := a.registers.Has(place)
 	a.registers.Add(place)
-	r.object("accepts", func(fieldName []byte) {
-		if string(fieldName) == "*" {
-			if text := r.text("accepts"); r.err == nil && string(text) != anyValue {
-				r.fail("accepts: %s.*: want %q, there is %q", arm64.Registers[place].Name, anyValue, text)
-			}
-			a.free = append(a.free, place)
-			return
+	from, free := r.at, len(a.free)
+	r.object("accepts", func(fieldName []byte) { r.acceptedField(a, place, fieldName) })
+	if !again {
+		r.rememberAccepts(a, place, from, len(a.free) > free)
+	}
+}
+
+// acceptedField reads the accepted set of one field.
+func (r *documentReader) acceptedField(a *acceptReader, place int, name []byte) {
+	if string(name) == "*" {
+		if text := r.text("accepts"); r.err == nil && string(text) != anyValue {
+			r.fail("accepts: %s.*: want %q, there is %q", arm64.Registers[place].Name, anyValue, text)
 		}
-		slot := slotOf(place, fieldName)
-		if slot < 0 {
-			r.fail("accepts: %s has no field %q that is a set", arm64.Registers[place].Name, fieldName)
-			return
-		}
-		text := r.text("accepts")
-		if r.err != nil {
-			return
-		}
-		set, err := parseAccepted(&arm64.Slots[slot], text)
-		if err != nil {
-			r.fail("accepts: %s: %v", arm64.Slots[slot].Name(), err)
-			return
-		}
-		a.sets[slot] = set
-	})
+		a.free = append(a.free, place)
+		return
+	}
+	slot := slotOf(place, name)
+	if slot < 0 {
+		r.fail("accepts: %s has no field %q that is a set", arm64.Registers[place].Name, name)
+		return
+	}
+	text := r.text("accepts")
+	if r.err != nil {
+		return
+	}
+	set, err := parseAccepted(&arm64.Slots[slot], text)
+	if err != nil {
+		r.fail("accepts: %s: %v", arm64.Slots[slot].Name(), err)
+		return
+	}
+	a.sets[slot] = set
 }
 
 // slotOf returns the slot of a register's field, -1 where there is none.

@@ -171,10 +171,7 @@ func (r *documentReader) capturedSetup(c *Capture) {
 		case "absent":
 			r.list("absent", func() { r.absent(s) })
 		case "listed":
-			r.ids = r.ids[:0]
-			r.list("listed", func() { r.ids = append(r.ids, r.registerID()) })
-			r.checkSorted(r.ids)
-			s.Listed = r.sharedList(r.ids)
+			s.Listed = r.idList()
 		case "listedAdded":
 			r.ids = r.ids[:0]
 			r.list("listedAdded", func() { r.ids = append(r.ids, r.registerID()) })

@@ -42,6 +42,7 @@ type documentReader struct {
 	merged    []arm64.ID   // the list of a setup that is stored as differences
 	lists     [][]arm64.ID // that were read whole; shared, not changed
 	forgotten int          // how many of the lists were replaced by later ones
+	memory    readMemory
 	// captured is where the setups of a capture are read, however many.
 	captured []CapturedSetup
 	setups   setupKeys // of the capture that is being read
