@@ -49,7 +49,7 @@ func (c *baselineCommand) Run(s *session) (int, error) {
 func (c *baselineCommand) print(s *session, captures []*guise.Capture, policy *guise.Policy, result *guise.BaselineResult) {
 	identity, certain := splitFindings(result.Findings, guise.No)
 	_, open := splitFindings(result.Findings, guise.Unknown)
-	fmt.Fprintf(s.stdout, "%-4s %s\n\n", s.verdictWord(result.Verdict), headline(captures, result, len(certain), len(identity), len(open)))
+	fmt.Fprintf(s.stdout, "%s %s\n\n", s.verdictWord(result.Verdict, 4), headline(captures, result, len(certain), len(identity), len(open)))
 	findingTable(s.stdout, certain, c.AssumeKernel != "")
 	identityTable(s.stdout, identity)
 	if len(open) > 0 {

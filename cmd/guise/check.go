@@ -76,7 +76,7 @@ func (c *checkCommand) print(s *session, v *guise.HostVerdict) {
 	case v.Verdict == guise.Unknown:
 		what = "may take it"
 	}
-	fmt.Fprintf(s.stdout, "%-7s %s %s", s.verdictWord(v.Verdict), v.Host, what)
+	fmt.Fprintf(s.stdout, "%s %s %s", s.verdictWord(v.Verdict, 7), v.Host, what)
 	if n := len(v.Findings); n > 0 {
 		fmt.Fprintf(s.stdout, ": %s", count(n, "finding"))
 	}

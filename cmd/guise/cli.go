@@ -19,7 +19,8 @@ import (
 //   - The verdict is the first word of an answer.
 //   - Messages start with a lower-case letter or the object they are about and
 //     end without a full stop.
-//   - Colour only on a terminal, and never where NO_COLOR is set.
+//   - Colour only on a terminal, and never where NO_COLOR is set, unless --color
+//     says otherwise. Tables fit the terminal.
 //   - Exit status: 0 yes, same, done; 1 no, differs; 2 wrong usage or bad
 //     input, found before anything else is done; 3 unknown; 4 could not be done;
 //     130 ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP.
@@ -39,6 +40,7 @@ type session struct {
 	reader *reader
 	stdout *output
 	stderr io.Writer
+	colour colourMode
 	tidies atomic.Bool // see interrupt.go
 }
 
@@ -66,6 +68,9 @@ func (e *hintedError) Unwrap() error { return e.err }
 // commandLine is every command with its flags, in the order of groups, by what
 // a user wants. Each subcommand is a struct in a file of its own.
 type commandLine struct {
+	Colour      colourMode  `name:"color" enum:"auto,always,never" default:"auto" placeholder:"WHEN" help:"Colour what is printed: auto (on a terminal, unless NO_COLOR is set), always or never."`
+	ShowVersion versionFlag `name:"version" help:"Print the version."`
+
 	Catalog  catalogCommand  `cmd:"" group:"see" help:"List the built-in captures, each with where it came from."`
 	Capture  captureCommand  `cmd:"" group:"see" help:"Find what KVM on this host can give a guest."`
 	Explain  explainCommand  `cmd:"" group:"see" help:"Name every register and field of a host, a contract or a value."`
@@ -84,6 +89,7 @@ type commandLine struct {
 	Lab      labCommand      `cmd:"" group:"kernels" help:"Real kernels under QEMU."`
 	Model    modelCommand    `cmd:"" group:"kernels" help:"Ask the reference models, without a kernel."`
 
+	Help       helpCommand       `cmd:"" group:"about" help:"Show the help of a command."`
 	Completion completionCommand `cmd:"" group:"about" help:"Print a script that completes command lines in a shell."`
 	Version    versionCommand    `cmd:"" group:"about" help:"Print the version."`
 }
@@ -110,13 +116,18 @@ func (s *session) run(args []string) (status int) {
 	defer func() {
 		if p := recover(); p != nil {
 			if exit, ok := p.(kongExit); ok {
-				status = int(exit)
+				if status = int(exit); s.stdout.err() != nil {
+					status = s.report(s.stdout.err())
+				}
 				return
 			}
 			fmt.Fprintf(s.stderr, "guise: internal error: %v\nhint: please report this with the command line\n", p)
 			status = statusCannot
 		}
 	}()
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
 	parser := newParser(grammarFor(args), s.stdout, s.stderr)
 	parsed, err := parser.Parse(args)
 	if err != nil {
@@ -126,6 +137,7 @@ func (s *session) run(args []string) (status int) {
 	if !ok {
 		panic(fmt.Sprintf("%s is not a command", parsed.Command()))
 	}
+	s.colour = colourOf(parsed)
 	if err := checkOutputs(parsed); err != nil {
 		return s.report(err)
 	}

@@ -71,7 +71,7 @@ func (c *diffCommand) print(s *session, a, b string, diff *guise.DiffResult) {
 		from, to string
 		verdict  *guise.HostVerdict
 	}{{a, b, &diff.AToB}, {b, a, &diff.BToA}} {
-		fmt.Fprintf(s.stdout, "%-7s a VM that uses everything could move from %s to %s%s\n", s.verdictWord(move.verdict.Verdict), move.from, move.to, because(move.verdict))
+		fmt.Fprintf(s.stdout, "%s a VM that uses everything could move from %s to %s%s\n", s.verdictWord(move.verdict.Verdict, 7), move.from, move.to, because(move.verdict))
 	}
 	notKnown := diff.NotKnown
 	if !diff.ListsKnown {

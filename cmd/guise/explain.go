@@ -315,7 +315,7 @@ func (c *explainCommand) printFields(s *session, a *registerAnswer) {
 		rows = append(rows, []string{f.Bits, f.Name, fmt.Sprintf("%#x", f.Value), meaning, takes, strings.Join(f.Features, " ")})
 	}
 	if len(rows) > 0 {
-		columns(s.stdout, rows, 0, 2)
+		plainColumns(s.stdout, rows, 0, 2)
 	}
 	if hidden > 0 && len(rows) > 0 {
 		fmt.Fprintf(s.stdout, "  ... and %s at 0 (-a)\n", count(hidden, "field"))

@@ -79,7 +79,7 @@ func (c *explainCommand) printFeature(s *session, a *registerAnswer) {
 		for _, condition := range all {
 			rows = append(rows, []string{"  " + condition.Field, condition.Is, fmt.Sprintf("%#x", condition.Value), condition.Meaning})
 		}
-		columns(s.stdout, rows)
+		plainColumns(s.stdout, rows)
 	}
 	if len(f.MadeWith) > 0 {
 		fmt.Fprintf(s.stdout, "  only in a VM made with %s\n", joinFeatures(f.MadeWith))

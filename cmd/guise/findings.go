@@ -119,7 +119,7 @@ func identityTable(w io.Writer, findings []guise.Finding) {
 		}
 		rows = append(rows, append(row, strings.Join(cores, ", ")))
 	}
-	columns(w, rows, 1, 2)
+	plainColumns(w, rows, 1, 2)
 }
 
 // coreName names the core of a MIDR_EL1 value as findings print it.

@@ -44,7 +44,7 @@ func (c *labSetupCommand) Run(s *session) (int, error) {
 	for i, k := range kernels {
 		rows = append(rows, []string{c.Kernels[i], k.Release, k.Packages[0].Name, k.Packages[0].Version, k.Packages[0].Suite})
 	}
-	columns(s.stdout, rows)
+	plainColumns(s.stdout, rows)
 	return statusYes, nil
 }
 

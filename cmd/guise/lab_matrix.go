@@ -168,7 +168,7 @@ func writeOutputs(directory string, files []lab.File) error {
 // showProgress tells on standard error how far a matrix is: a moving picture on
 // a terminal, a line for each answer elsewhere.
 func (s *session) showProgress(hosts []lab.Host) (started, ended func(int, lab.Cell), finish func()) {
-	if !colours(s.stderr) {
+	if !isTerminal(s.stderr) {
 		done := 0
 		return nil, func(_ int, cell lab.Cell) {
 			done++

@@ -5,7 +5,6 @@ import (
 	"io"
 	"math/bits"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -126,7 +125,7 @@ func (c *nestedCommand) write(w io.Writer, p *nestedPlay) error {
 	last := &p.moments[len(p.moments)-1]
 	fmt.Fprintf(w, "%s  %s\n\n", nestedVerdict(&last.Outcome), nestedSummary(p, last))
 
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := &nestedTable{w: w}
 	entry := lastEntry(p)
 	if entry >= 0 {
 		written := &p.start.Structure
@@ -134,18 +133,19 @@ func (c *nestedCommand) write(w io.Writer, p *nestedPlay) error {
 			written = &p.moments[entry-1].Outcome.State.Structure
 		}
 		c.writeRegisters(t, p, entry, written)
-		fmt.Fprintln(t)
+		if len(t.rows) > 0 {
+			t.end()
+		}
+		fmt.Fprintln(w)
 	}
 	for i := range p.moments {
 		m := &p.moments[i]
-		nestedRow(t, m.Action.Text, nestedVerdict(&m.Outcome), nestedTold(&m.Outcome))
+		t.row(m.Action.Text, nestedVerdict(&m.Outcome), nestedTold(&m.Outcome))
 		for _, v := range m.Broken {
-			nestedRow(t, "", "breaks "+v.Invariant, v.How)
+			t.row("", "breaks "+v.Invariant, v.How)
 		}
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
+	t.end()
 	fmt.Fprintf(w, "\npermitted: %s (%#x); emulated: %s; not loaded: %s\n", facilityNames(p.permitted.Available), p.permitted.Available,
 		facilityNames(p.permitted.Emulated), facilityNames(p.permitted.Available&^p.start.L1.Loaded))
 	fmt.Fprintf(w, "rests on: %s\n", nestedRestsOn(p, last))
@@ -166,7 +166,7 @@ func lastEntry(p *nestedPlay) int {
 
 // writeRegisters shows, for the last entry, what L1 wrote, what was real and
 // what L1 reads now, where any two differ or the user named the field.
-func (c *nestedCommand) writeRegisters(t *tabwriter.Writer, p *nestedPlay, entry int, written *isapower.State) {
+func (c *nestedCommand) writeRegisters(t *nestedTable, p *nestedPlay, entry int, written *isapower.State) {
 	real, end := &p.moments[entry].Outcome.State, &p.moments[len(p.moments)-1].Outcome.State
 	named := map[isapower.StateField]bool{isapower.StateHFSCR: true}
 	for field := range c.Set {
@@ -179,7 +179,7 @@ func (c *nestedCommand) writeRegisters(t *tabwriter.Writer, p *nestedPlay, entry
 			named[m.Action.Field] = true
 		}
 	}
-	nestedRow(t, "", "L1 wrote", "real", "L1 reads")
+	t.row("", "L1 wrote", "real", "L1 reads")
 	folded := 0
 	for _, row := range power.RegisterRules {
 		if row.Entry == power.NotLoaded {
@@ -201,10 +201,11 @@ func (c *nestedCommand) writeRegisters(t *tabwriter.Writer, p *nestedPlay, entry
 		if f == isapower.StateHFSCR {
 			note = "real: " + withheld(written[f], real.Real[f])
 		}
-		nestedRow(t, f.String(), hex64(written[f]), hex64(real.Real[f]), reads, note)
+		t.row(f.String(), hex64(written[f]), hex64(real.Real[f]), reads, note)
 	}
 	if folded > 0 {
-		fmt.Fprintf(t, "  %d more are not loaded or not returned as written  (-v)\n", folded)
+		t.end()
+		fmt.Fprintf(t.w, "  %d more are not loaded or not returned as written  (-v)\n", folded)
 	}
 }
 
@@ -269,7 +270,7 @@ func writeNestedComparison(w io.Writer, plays []nestedPlay) error {
 		word = "differs"
 	}
 	fmt.Fprintf(w, "%s  what becomes of L2 and what L1 sees, under %s\n\n", word, strings.Join(names, ", "))
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := &nestedTable{w: w}
 	for i, m := range plays[0].moments {
 		groups := groupCells(plays, i)
 		for j, g := range groups {
@@ -281,10 +282,11 @@ func writeNestedComparison(w io.Writer, plays []nestedPlay) error {
 			if len(groups) == 1 {
 				who = "all"
 			}
-			nestedRow(t, action, who, g.cell)
+			t.row(action, who, g.cell)
 		}
 	}
-	fmt.Fprintln(t)
+	t.end()
+	fmt.Fprintln(w)
 	for _, p := range plays {
 		how := map[string]string{}
 		var order []string
@@ -297,19 +299,17 @@ func writeNestedComparison(w io.Writer, plays []nestedPlay) error {
 			}
 		}
 		if len(order) == 0 {
-			nestedRow(t, p.name, "breaks nothing")
+			t.row(p.name, "breaks nothing")
 		}
 		for j, invariant := range order {
 			name := ""
 			if j == 0 {
 				name = p.name
 			}
-			nestedRow(t, name, "breaks "+invariant, how[invariant])
+			t.row(name, "breaks "+invariant, how[invariant])
 		}
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
+	t.end()
 	for _, p := range plays {
 		if p.basis != "" {
 			fmt.Fprintf(w, "\n%s is %s", p.name, p.basis)
@@ -341,9 +341,18 @@ next:
 	return groups
 }
 
-// nestedRow writes one line of a table without the empty cells at its end.
-func nestedRow(t *tabwriter.Writer, cells ...string) {
-	fmt.Fprintln(t, "  "+strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+// nestedTable is a table that is being made.
+type nestedTable struct {
+	w    io.Writer
+	rows [][]string
+}
+
+func (t *nestedTable) row(cells ...string) { t.rows = append(t.rows, cells) }
+
+// end writes the table, and begins another.
+func (t *nestedTable) end() {
+	plainColumns(t.w, t.rows)
+	t.rows = nil
 }
 
 func hex64(v uint64) string { return fmt.Sprintf("0x%016x", v) }

@@ -84,7 +84,7 @@ func (c *poolsCommand) printRung(s *session, rung *guise.Rung, gains bool) {
 			rows = append(rows, []string{label, setup, host, gives})
 		}
 	}
-	columns(s.stdout, rows)
+	plainColumns(s.stdout, rows)
 }
 
 type poolJSON struct {

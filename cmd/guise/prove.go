@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/guise-project/guise"
@@ -117,31 +116,27 @@ func (c *proveCommand) print(w io.Writer, proof *guise.Proof) error {
 		guise.Yes: what, guise.No: "not so: " + what, guise.Unknown: "not settled: " + what,
 	}[proof.Verdict()]
 	fmt.Fprintf(w, "%-4s %s (%s)\n", proof.Verdict(), headline, strings.TrimSpace("Linux "+proof.Host.Kernel+" "+proof.Host.Mode))
-	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	rows := [][]string{{"", "wanted", "there", ""}}
 	hints := []string{}
 	counts := map[guise.Kind]int{}
-	shown := 0
 	for i := range proof.Findings {
 		f := &proof.Findings[i]
 		if f.Verdict == guise.Yes && !c.Verbose {
 			counts[f.Kind]++
 			continue
 		}
-		if shown == 0 {
-			fmt.Fprintf(table, "\n  \twanted\tthere\t\n")
-		}
-		shown++
 		there := ""
 		if len(f.Hosts) > 0 {
 			there = f.Hosts[0].Value
 		}
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", f.Name(), f.Wanted, there, f.Rests)
+		rows = append(rows, []string{f.Name(), f.Wanted, there, f.Rests})
 		if f.Mend != "" && !slices.Contains(hints, f.Mend) {
 			hints = append(hints, f.Mend)
 		}
 	}
-	if err := table.Flush(); err != nil {
-		return err
+	if len(rows) > 1 {
+		fmt.Fprintln(w)
+		columns(w, rows)
 	}
 	switch power := proof.Power; {
 	case proof.Trace != nil:

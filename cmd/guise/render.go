@@ -2,13 +2,10 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/guise-project/guise"
@@ -24,35 +21,18 @@ func (s *session) printJSON(value any) error {
 	return err
 }
 
-// colours reports whether output may be coloured: on a terminal, unless
-// NO_COLOR is set (no-color.org).
-func colours(w io.Writer) bool {
-	return os.Getenv("NO_COLOR") == "" && isTerminal(w)
-}
-
-// isTerminal reports whether what is written is shown to a person.
-func isTerminal(w io.Writer) bool {
-	if out, ok := w.(*output); ok {
-		w = out.Writer
-	}
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
 var verdictColours = map[guise.Verdict]text.Color{
 	guise.Yes: text.FgGreen, guise.No: text.FgRed, guise.Unknown: text.FgYellow,
 }
 
-// verdictWord writes a verdict, coloured on a terminal.
-func (s *session) verdictWord(v guise.Verdict) string {
-	if colours(s.stdout) {
-		return verdictColours[v].Sprint(v)
+// verdictWord writes a verdict, coloured where that is wanted, and spaces after
+// it up to a width.
+func (s *session) verdictWord(v guise.Verdict, width int) string {
+	word, space := v.String(), strings.Repeat(" ", max(width-len(v.String()), 0))
+	if s.colours() {
+		word = verdictColours[v].EscapeSeq() + word + text.Reset.EscapeSeq()
 	}
-	return v.String()
+	return word + space
 }
 
 // statusOf is the exit status of a verdict.
@@ -73,32 +53,6 @@ func worstStatus(verdicts []guise.HostVerdict) int {
 		worst = max(worst, verdicts[i].Verdict)
 	}
 	return statusOf(worst)
-}
-
-// columns prints rows in aligned columns, two spaces apart and indented by two.
-// Columns whose place is in right are right-aligned.
-func columns(w io.Writer, rows [][]string, right ...int) {
-	t := table.NewWriter()
-	style := table.StyleDefault
-	style.Box = table.BoxStyle{PaddingLeft: "", PaddingRight: "  "}
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Format = table.FormatOptions{}
-	t.SetStyle(style)
-	var configs []table.ColumnConfig
-	for _, place := range right {
-		configs = append(configs, table.ColumnConfig{Number: place + 1, Align: text.AlignRight})
-	}
-	t.SetColumnConfigs(configs)
-	for _, row := range rows {
-		cells := make(table.Row, len(row))
-		for i, cell := range row {
-			cells[i] = cell
-		}
-		t.AppendRow(cells)
-	}
-	for line := range strings.SplitSeq(t.Render(), "\n") {
-		fmt.Fprintf(w, "  %s\n", strings.TrimRight(line, " "))
-	}
 }
 
 // count writes a number with its noun: "1 field", "3 fields".

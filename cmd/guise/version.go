@@ -3,10 +3,22 @@ package main
 import (
 	"fmt"
 	"runtime/debug"
+
+	"github.com/alecthomas/kong"
 )
 
 // version is set by the linker for releases.
 var version = ""
+
+// versionFlag is --version, which does what the command does.
+type versionFlag bool
+
+// BeforeReset prints the version and ends.
+func (versionFlag) BeforeReset(app *kong.Kong) error {
+	_, err := fmt.Fprintf(app.Stdout, "guise %s\n", versionText())
+	app.Exit(statusYes)
+	return err
+}
 
 type versionCommand struct{}
 
