@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"strconv"
 
@@ -20,7 +21,10 @@ func NewDocumentError(file string, data []byte, err error) *DocumentError {
 	switch {
 	case errors.As(err, &syntactic):
 		offset = syntactic.ByteOffset
-		message = fmt.Sprintf("not valid JSON: %v", syntactic.Err)
+		message = fmt.Sprintf("%s%v", notValidJSON, syntactic.Err)
+		if errors.Is(syntactic.Err, io.ErrUnexpectedEOF) {
+			offset, message = int64(len(data)), endsTooEarly
+		}
 	case errors.As(err, &semantic) && errors.Is(err, json.ErrUnknownName):
 		offset = semantic.ByteOffset
 		message = fmt.Sprintf("%s: is no member that is known", semantic.JSONPointer)

@@ -15,6 +15,7 @@ func TestDocumentErrorsSayWhere(t *testing.T) {
 		"{\n  \"colour\": 1}":                    `d.json:2:13: /colour: want a string, there is a number`,
 		"{\n  \"form\": 1}":                      `d.json:2:3: /form: is no member that is known`,
 		"{\n  \"colour\": \"red\",, }":           `d.json:2:19: not valid JSON: `,
+		"{\n  \"colour\": \"re":                  `d.json:2:16: the document ends too early; is it cut off?`,
 		"{\"colour\": \"\", \"colour\": \"\"}":   `d.json:1:16: not valid JSON: `,
 		"{\"shades\": [1, -1]}":                  `d.json:1:16: /shades/1: want a whole number from 0 to 18446744073709551615, there is -1`,
 		"{\"shades\": [1e0]}":                    `d.json:1:13: /shades/0: want a whole number from 0 to 18446744073709551615, there is 1e0`,

@@ -81,7 +81,7 @@ type importCommand struct {
 }
 
 type importFirecrackerCommand struct {
-	File         string     `arg:"" type:"path" help:"The fingerprint, - for standard input."`
+	File         string     `arg:"" help:"The fingerprint, - for standard input."`
 	Output       outputFile `short:"o" placeholder:"FILE" help:"Write the capture to a file; standard output unless given."`
 	AssumeKernel string     `placeholder:"VERSION" help:"Derive what the host takes from this kernel's profile."`
 }
@@ -180,7 +180,7 @@ func nameInFleet(captures []*guise.Capture) error {
 }
 
 type fleetUnpackCommand struct {
-	File      string `arg:"" type:"path" help:"The fleet, - for standard input."`
+	File      string `arg:"" help:"The fleet, - for standard input."`
 	Directory string `short:"C" default:"." type:"path" help:"Write the captures here, as NAME.json."`
 }
 

@@ -74,7 +74,7 @@ func (c *forecastCommand) settle(s *session, forecast *model.Forecast, capture *
 		text, readErr := s.reader.readFor(c.Raw, "registers and their values")
 		switch {
 		case errors.Is(readErr, fs.ErrNotExist):
-			return &inputError{fmt.Errorf("--raw: %w", err)}
+			return &inputError{fmt.Errorf("--raw: %s: no such file; %w", c.Raw, err)}
 		case readErr != nil:
 			return &inputError{fmt.Errorf("--raw: %w", readErr)}
 		}

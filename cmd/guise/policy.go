@@ -19,7 +19,7 @@ type policyFlags struct {
 	Without    []string `placeholder:"FEATURE" help:"VMs are made without these."`
 	Protected  bool     `help:"Protected VMs."`
 	NoVGIC     bool     `name:"no-vgic" help:"VMs without an in-kernel interrupt controller."`
-	Policy     string   `placeholder:"FILE" type:"path" help:"Rules in YAML: allow, restrict, force, require, vary; - for standard input."`
+	Policy     string   `placeholder:"FILE" help:"Rules in YAML: allow, restrict, force, require, vary; - for standard input."`
 }
 
 // policyFile is the form of --policy.
