@@ -63,16 +63,16 @@ func Baseline(captures []*Capture, policy *Policy) (*BaselineResult, error) {
 	if slices.ContainsFunc(captures, func(c *Capture) bool { return c.Power != nil }) {
 		return baselinePower(captures, policy)
 	}
-	policy, limits, err := ready(captures, policy)
+	policy, ways, err := ready(captures, policy)
 	if err != nil {
 		return nil, err
 	}
-	return baseline(pointers(foldViews(captures)), policy, limits, stances{}), nil
+	return baseline(pointers(foldViews(captures)), policy, ways, stances{}), nil
 }
 
 // ready checks that there are hosts and that the policy means something to them,
-// and makes it ready.
-func ready(captures []*Capture, policy *Policy) (*Policy, *restriction, error) {
+// and makes it ready: the ways to meet it.
+func ready(captures []*Capture, policy *Policy) (*Policy, []*restriction, error) {
 	if len(captures) == 0 {
 		return nil, nil, ErrNoHosts
 	}
@@ -82,12 +82,12 @@ func ready(captures []*Capture, policy *Policy) (*Policy, *restriction, error) {
 	if policy == nil {
 		policy = &Policy{}
 	}
-	limits, err := policy.compile()
+	ways, err := policy.compile()
 	if err != nil {
 		return nil, nil, err
 	}
 	policy, err = policy.withIdentity(captures)
-	return policy, limits, err
+	return policy, ways, err
 }
 
 // withIdentity returns the policy with the host that IdentityOf names.
@@ -104,26 +104,28 @@ func (p *Policy) withIdentity(captures []*Capture) (*Policy, error) {
 				}
 			}
 		}
-		return nil, fmt.Errorf("--identity-of %s: is not one of the hosts%s", p.IdentityOf, isa.DidYouMean(p.IdentityOf, names))
+		return nil, fmt.Errorf("identity of %s: is not one of the hosts%s", p.IdentityOf, isa.DidYouMean(p.IdentityOf, names))
 	}
 	with := *p
 	with.identity = captures[named]
 	return &with, nil
 }
 
-// baseline is Baseline of distinct views, with a policy that was made ready, and
-// the stances that are known already. What it costs grows with the number of
+// baseline is Baseline of distinct views, with the ways to meet a policy, and the
+// stances that are known already. What it costs grows with the number of
 // views; of hosts it only writes the names.
-func baseline(views []*viewHosts, policy *Policy, limits *restriction, known stances) *BaselineResult {
+func baseline(views []*viewHosts, policy *Policy, ways []*restriction, known stances) *BaselineResult {
 	captures := make([]*Capture, len(views))
 	for i, v := range views {
 		captures[i] = v.capture()
 	}
 	var best *BaselineResult
 	for _, setup := range commonSetups(captures, policy) {
-		result := newMeeting(known.of(views, setup), policy, limits).settle()
-		if best == nil || result.Verdict < best.Verdict {
-			best = result
+		stances := known.of(views, setup)
+		for _, way := range ways {
+			if result := newMeeting(stances, policy, way).settle(); best == nil || result.betterThan(best) {
+				best = result
+			}
 		}
 		if best.Verdict == Yes {
 			break
@@ -134,6 +136,25 @@ func baseline(views []*viewHosts, policy *Policy, limits *restriction, known sta
 	}
 	best.notCaptured(captures)
 	return best
+}
+
+// betterThan reports whether an answer is nearer to yes than another, or gives up
+// fewer fields.
+func (b *BaselineResult) betterThan(other *BaselineResult) bool {
+	if b.Verdict != Yes || other.Verdict != Yes {
+		return b.Verdict < other.Verdict
+	}
+	return b.givenUp() < other.givenUp()
+}
+
+// givenUp counts the fields in which the contract shows less than a host does,
+// over all hosts.
+func (b *BaselineResult) givenUp() int {
+	n := 0
+	for _, count := range b.GivesUp {
+		n += count.Count
+	}
+	return n
 }
 
 // commonSetups returns the setups that every host was captured in and that the

@@ -2,6 +2,7 @@ package guise
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -49,6 +50,51 @@ func (m *meeting) slotFinding(slot int) Finding {
 		if f.Kind == KindFixed {
 			f.Mend = m.varyMend(&f)
 		}
+	}
+	return f
+}
+
+// judgePolicy adds what the policy asks of registers that have no value in the
+// contract.
+func (m *meeting) judgePolicy() {
+	for _, slot := range slices.Sorted(maps.Keys(m.limits.reasons)) {
+		place := int(arm64.Slots[slot].Register)
+		if m.view.Present.Has(place) {
+			continue
+		}
+		zero, known := arm64.Slots[slot].Extract(0)
+		lacking := m.lists(place)
+		if known && m.limits.allowed[slot].Has(zero) && lacking && !firmwareRegister(place) {
+			continue // the encoding is one of the feature ID space, and reads as zero
+		}
+		m.add(func() Finding { return m.absentFinding(slot, lacking) })
+	}
+}
+
+// lists reports whether every host's list of registers is known and lacks one.
+func (m *meeting) lists(place int) bool {
+	return !m.somewhere.Has(place) && !slices.ContainsFunc(m.stances, func(t *stance) bool { return t.setup.Listed == nil })
+}
+
+// absentFinding says that the policy asks for a value of a register that the
+// contract has none of. Lacking says that no host has the register.
+func (m *meeting) absentFinding(slot int, lacking bool) Finding {
+	register, field := arm64.Slots[slot].Describe()
+	place := int(arm64.Slots[slot].Register)
+	f := Finding{
+		Verdict: Unknown, Kind: KindPolicy, Register: register.Name, Field: field.Name, Wanted: m.limits.reasons[slot],
+		Hosts: m.presence(place), Means: meaning(register.Name, field.Name),
+	}
+	zero, known := arm64.Slots[slot].Extract(0)
+	switch {
+	case leftToVMM(place):
+		f.Who, f.Means = "the VMM", "the VMM chooses it for each vCPU; it is in no contract"
+	case lacking && !(known && m.limits.allowed[slot].Has(zero)):
+		f.Verdict, f.Who, f.Means = No, "nobody", "no host has the register"
+	case lacking:
+		f.Who, f.Means = "nobody", "a host without the register decides itself which services its guests see"
+	default:
+		f.Kind, f.Mend = KindList, "guise capture on the hosts without it"
 	}
 	return f
 }

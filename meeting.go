@@ -137,6 +137,7 @@ func (m *meeting) judge() {
 	}
 	m.settleExtra()
 	m.settleSetup()
+	m.judgePolicy()
 }
 
 // judges reports whether the register at place has a value in the contract. It
@@ -272,7 +273,7 @@ func (m *meeting) settleSlot(slot int) uint64 {
 	switch {
 	case ok:
 		return field.Put(0, arm64.Slots[slot].Value(member))
-	case aarch32Register(place) && m.withoutAArch32():
+	case aarch32Register(place) && m.withoutAArch32() && m.limits.reasons[slot] == "":
 		m.vary[place] |= field.Mask()
 	default:
 		m.add(func() Finding { return m.slotFinding(slot) })

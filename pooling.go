@@ -80,7 +80,7 @@ func (p *pooling) judgeAlone(v int) {
 	}
 	first := p.views[v]
 	first.hosts, first.at = first.hosts[:1], first.at[:1]
-	alone := baseline([]*viewHosts{&first}, p.policy, p.limits, stances{})
+	alone := baseline([]*viewHosts{&first}, p.policy, []*restriction{p.limits}, stances{})
 	for _, c := range p.views[v].hosts {
 		p.without[c] = alone
 	}

@@ -60,10 +60,44 @@ func Pools(captures []*Capture, policy *Policy, most int) (*PoolsResult, error) 
 // PoolsWithin is Pools that tries at most effort ways to place a host, to find a
 // division with fewer pools than the first that it sees.
 func PoolsWithin(captures []*Capture, policy *Policy, most, effort int) (*PoolsResult, error) {
-	policy, limits, err := ready(captures, policy)
+	policy, ways, err := ready(captures, policy)
 	if err != nil {
 		return nil, err
 	}
+	var best *PoolsResult
+	for _, way := range ways {
+		result, err := poolsOneWay(captures, policy, way, most, effort)
+		if err != nil {
+			return nil, err
+		}
+		if best == nil || result.betterThan(best) {
+			best = result
+		}
+	}
+	// Pools that meet a policy each in its own way are not looked for.
+	best.Exact = best.Exact && (len(ways) == 1 || best.Bound == best.pools())
+	return best, nil
+}
+
+// betterThan reports whether a division leaves fewer hosts alone than another, or
+// has fewer pools.
+func (r *PoolsResult) betterThan(other *PoolsResult) bool {
+	if len(r.Alone) != len(other.Alone) {
+		return len(r.Alone) < len(other.Alone)
+	}
+	return r.pools() < other.pools()
+}
+
+// pools is the number of pools of the first rung.
+func (r *PoolsResult) pools() int {
+	if len(r.Rungs) == 0 {
+		return 0
+	}
+	return len(r.Rungs[0].Pools)
+}
+
+// poolsOneWay is PoolsWithin for one way to meet the policy.
+func poolsOneWay(captures []*Capture, policy *Policy, limits *restriction, most, effort int) (*PoolsResult, error) {
 	p := newPooling(captures, policy, limits)
 	p.effort = effort
 	result := &PoolsResult{Alone: p.alone}
@@ -224,7 +258,7 @@ func (p *pooling) pool(group []int) (*Pool, error) {
 	for i, v := range group {
 		views[i] = &p.views[v]
 	}
-	result := baseline(views, p.policy, p.limits, p.known)
+	result := baseline(views, p.policy, []*restriction{p.limits}, p.known)
 	if result.Contract == nil {
 		return nil, fmt.Errorf("pools: a pool of %d views from %s has no contract although its setups, registers and fields agree one by one", len(group), views[0].capture().Name)
 	}
