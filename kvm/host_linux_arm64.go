@@ -65,7 +65,7 @@ func Open(path string) (vm.Host, error) {
 func openHint(errno syscall.Errno) string {
 	switch errno {
 	case unix.ENOENT:
-		return "the kernel has no KVM, or was not started at EL2; guise lab run -- COMMAND uses a real kernel under QEMU"
+		return "the kernel has no KVM, or was not started at EL2; guise lab run --kernel 6.12 -- COMMAND uses a real kernel under QEMU"
 	case unix.EACCES, unix.EPERM:
 		return "the user must be in the group that owns the device, mostly kvm"
 	}

@@ -27,5 +27,5 @@ func (e *PlatformError) Unwrap() error { return vm.ErrNotSupported }
 
 // Hint says what can be done instead.
 func (e *PlatformError) Hint() string {
-	return "guise lab run -- COMMAND runs any guise command on a real kernel under QEMU"
+	return "guise lab run --kernel 6.12 -- COMMAND runs any guise command on a real kernel under QEMU"
 }

@@ -19,7 +19,7 @@ type rehearseCommand struct {
 	From     string   `required:"" placeholder:"KERNEL/CPU" help:"The host it leaves: 7.2/neoverse-n1."`
 	To       string   `required:"" placeholder:"KERNEL/CPU" help:"The host it goes to."`
 	Filter   []string `placeholder:"BASE:COUNT:ACTION" help:"Install an SMCCC filter: handle, deny or forward."`
-	JSON     bool     `name:"json" help:"Print what became of the VM as a document."`
+	JSON     bool     `name:"json" help:"Print what became of the VM as a document; where its contract was refused, the proof of that."`
 	labHost
 }
 
@@ -29,6 +29,7 @@ const (
 	rehearsedState    = "vm.state"
 	rehearsedArrival  = "arrival.json"
 	rehearsedCapture  = "capture.json"
+	rehearsedProof    = "proof.json"
 )
 
 func (c *rehearseCommand) Run(s *session) (int, error) {
@@ -59,6 +60,9 @@ func (c *rehearseCommand) Run(s *session) (int, error) {
 		save = append(save, "--filter", filter)
 	}
 	saved, err := c.half(s, from, save, rehearsedContract, data, rehearsedState)
+	if errors.Is(err, errNotWritten) {
+		return c.refused(s, from, data)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", c.From, err)
 	}
@@ -114,10 +118,36 @@ func (c *rehearseCommand) half(s *session, host lab.Host, args []string, name st
 	if err != nil {
 		return nil, labError(err)
 	}
+	if result.Status == statusNo && result.Signal == 0 && len(result.Files) == 0 {
+		return nil, errNotWritten
+	}
 	if result.Status > statusNo || result.Signal != 0 || len(result.Files) != 1 {
 		return nil, fmt.Errorf("guise %s: status %d: %s", strings.Join(args, " "), result.Status, bytes.TrimSpace(result.Stderr))
 	}
 	return result.Files[0].Content, nil
+}
+
+// errNotWritten says that a host answered no and had nothing to bring back.
+var errNotWritten = errors.New("the answer is no, and nothing was written")
+
+// refused says what the host that the VM was to leave does not take of the
+// contract, as guise prove there says it.
+func (c *rehearseCommand) refused(s *session, from lab.Host, contract []byte) (int, error) {
+	data, err := c.half(s, from, []string{"prove", rehearsedContract, "-o", rehearsedProof}, rehearsedContract, contract, rehearsedProof)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", c.From, err)
+	}
+	proof, err := guise.ReadProof(c.From+":"+rehearsedProof, data)
+	if err != nil {
+		return 0, err
+	}
+	if c.JSON {
+		_, err = s.stdout.Write(data)
+		return statusOf(proof.Verdict()), err
+	}
+	out := shown(s.stdout)
+	err = (&proveCommand{Contract: c.Contract}).print(out, proof)
+	return statusOf(proof.Verdict()), errors.Join(err, out.Flush())
 }
 
 // prediction captures the target and says whether guise check foresaw what

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/guise-project/guise/internal/kvmabi"
 	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/lab/guest"
+	"github.com/guise-project/guise/vm"
 	"github.com/guise-project/guise/vm/move"
 )
 
@@ -58,6 +60,11 @@ func (c *vmSaveCommand) Run(s *session) (int, error) {
 	}
 	defer host.Close()
 	state, err := move.Save(s.ctx, host, contract, options)
+	var refused *vm.ApplyError
+	if errors.As(err, &refused) {
+		printRefused(s, refused)
+		return statusNo, nil
+	}
 	if err != nil {
 		return 0, hinted(err)
 	}
@@ -72,6 +79,28 @@ func (c *vmSaveCommand) Run(s *session) (int, error) {
 	}
 	fmt.Fprintf(s.stderr, "guise: %d vCPUs with %d registers: %s\n", len(state.VCPUs), len(state.VCPUs[0].Registers), c.Output)
 	return statusYes, nil
+}
+
+// printRefused says what a host does not take of a contract.
+func printRefused(s *session, refused *vm.ApplyError) {
+	fmt.Fprintf(s.stdout, "%s %s does not take the contract %s\n\n", s.verdictWord(guise.No, 4), refused.Host, refused.Contract)
+	rows := [][]string{{"", "wanted", "there", ""}}
+	var hints []string
+	for i := range refused.Refusals {
+		r := &refused.Refusals[i]
+		why := "was accepted and stored otherwise"
+		if r.Errno != 0 {
+			why = r.Errno.Error()
+		}
+		rows = append(rows, []string{r.Name(), fmt.Sprintf("%#x", r.Wanted), fmt.Sprintf("%#x", r.There), why})
+		if r.Hint != "" && !slices.Contains(hints, r.Hint) {
+			hints = append(hints, r.Hint)
+		}
+	}
+	columns(s.stdout, rows, 1, 2)
+	for _, hint := range hints {
+		s.hint("%s", hint)
+	}
 }
 
 // filterActions are the words for what a filter does with a call.
