@@ -58,8 +58,12 @@ type HostCount struct {
 // conflict only where no setup is left to lower to.
 //
 // The order of the captures does not matter to the contract. It returns
-// ErrNoHosts for no captures, and an error for a policy that means nothing.
+// ErrNoHosts for no captures, and an error for a policy that means nothing or a
+// capture that shows nothing.
 func Baseline(captures []*Capture, policy *Policy) (*BaselineResult, error) {
+	if err := usableHosts(captures...); err != nil {
+		return nil, err
+	}
 	if slices.ContainsFunc(captures, func(c *Capture) bool { return c.Power != nil }) {
 		return baselinePower(captures, policy)
 	}
@@ -75,6 +79,9 @@ func Baseline(captures []*Capture, policy *Policy) (*BaselineResult, error) {
 func ready(captures []*Capture, policy *Policy) (*Policy, []*restriction, error) {
 	if len(captures) == 0 {
 		return nil, nil, ErrNoHosts
+	}
+	if err := usableHosts(captures...); err != nil {
+		return nil, nil, err
 	}
 	if slices.ContainsFunc(captures, func(c *Capture) bool { return c.Power != nil }) {
 		return nil, nil, ErrPower

@@ -33,15 +33,13 @@ type HostVerdict struct {
 // a guest. A capture without what the contract asks for gives unknown, never
 // no.
 func Check(contract *Contract, capture *Capture, vmm VMM) HostVerdict {
+	if refused := unjudged(contract, capture); refused != nil {
+		return *refused
+	}
 	if contract.Power != nil || capture.Power != nil {
 		return checkPower(contract, capture)
 	}
 	result := HostVerdict{Host: capture.Name}
-	if err := contract.Incomplete(); err != nil {
-		result.Verdict = Unknown
-		result.Findings = []Finding{{Verdict: Unknown, Kind: KindList, Register: "contract", Wanted: "complete", Means: err.Error(), Mend: "guise baseline -o makes complete contracts"}}
-		return result
-	}
 	setup := capture.Setup(contract.Setup.Key())
 	if setup == nil {
 		finding := Finding{
@@ -76,6 +74,24 @@ func Check(contract *Contract, capture *Capture, vmm VMM) HostVerdict {
 		result.RestsOn = []string{fmt.Sprintf("what Linux %s accepts, assumed; this host was not tried", setup.AssumedKernel)}
 	}
 	return result
+}
+
+// unjudged is the verdict on what cannot be judged: a contract or a capture that
+// has nothing in it, or a contract that leaves registers out; nil otherwise.
+func unjudged(contract *Contract, capture *Capture) *HostVerdict {
+	result := &HostVerdict{Verdict: Unknown}
+	if capture != nil {
+		result.Host = capture.Name
+	}
+	if err := capture.usable(); err != nil {
+		result.Findings = []Finding{{Verdict: Unknown, Kind: KindSetup, Register: "capture", Wanted: "what a host shows", Means: err.Error(), Mend: "guise capture on the host"}}
+		return result
+	}
+	if err := contract.usable(); err != nil {
+		result.Findings = []Finding{{Verdict: Unknown, Kind: KindList, Register: "contract", Wanted: "complete", Means: err.Error(), Mend: "guise baseline -o makes complete contracts"}}
+		return result
+	}
+	return nil
 }
 
 // checker judges one host against one contract.

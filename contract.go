@@ -3,6 +3,7 @@ package guise
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -126,6 +127,9 @@ func (c *Contract) Complete(lacking func(id arm64.ID) bool) {
 // contract says nothing, or two things; nil where it is complete. A contract of
 // POWER is.
 func (c *Contract) Incomplete() error {
+	if c == nil {
+		return errors.New("there is no contract; it is nil")
+	}
 	if c.Power != nil {
 		return nil
 	}

@@ -60,6 +60,9 @@ func (d *DiffResult) Same() bool {
 // Diff compares two hosts in the richest setup that both were captured in. It
 // fails where there is none.
 func Diff(a, b *Capture) (*DiffResult, error) {
+	if err := usableHosts(a, b); err != nil {
+		return nil, err
+	}
 	if a.Power != nil || b.Power != nil {
 		return diffPower(a, b)
 	}

@@ -15,6 +15,9 @@ import (
 // NewDocumentError places what package json says of a document within it, and
 // says it without the types of Go.
 func NewDocumentError(file string, data []byte, err error) *DocumentError {
+	if err == nil {
+		return &DocumentError{File: file, Message: "is not what is wanted"}
+	}
 	offset, message := int64(-1), err.Error()
 	var syntactic *jsontext.SyntacticError
 	var semantic *json.SemanticError

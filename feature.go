@@ -7,6 +7,9 @@ import (
 // FeatureNames returns the FEAT_ names that a guest finds in a view, in Arm's
 // order by name. A name that depends on a register the view lacks is left out.
 func FeatureNames(v *arm64.View) []string {
+	if v == nil {
+		return nil
+	}
 	var names []string
 	for i := range arm64.FeatureTable {
 		if shows(v, &arm64.FeatureTable[i]) {

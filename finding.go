@@ -11,8 +11,13 @@ const (
 
 var verdictNames = [...]string{"yes", "unknown", "no"}
 
-// String gives the word: yes, no or unknown.
-func (v Verdict) String() string { return verdictNames[v] }
+// String gives the word: yes, no or unknown, which what is no verdict is, too.
+func (v Verdict) String() string {
+	if v < Yes || v > No {
+		v = Unknown
+	}
+	return verdictNames[v]
+}
 
 // worse returns the verdict that decides when both must hold.
 func worse(a, b Verdict) Verdict { return max(a, b) }

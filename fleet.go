@@ -7,11 +7,15 @@ import (
 )
 
 // MarshalFleet writes many captures as one document that stores each distinct
-// view once; equal fleets give equal bytes. Captures keep their names.
+// view once; equal fleets give equal bytes. Captures keep their names; what is nil is
+// no host and left out.
 func MarshalFleet(captures []*Capture) []byte {
 	views := members{}
 	hosts := make([]members, 0, len(captures))
 	for _, c := range captures {
+		if c == nil {
+			continue
+		}
 		digest := c.ViewDigest()
 		if views[digest] == nil {
 			views[digest] = c.view()

@@ -1,6 +1,7 @@
 package guise
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -22,6 +23,12 @@ type Mended struct {
 // contract: leave to each host the fields that nobody can change, and give
 // every VM the identity of one host. It returns nil where that does not help.
 func Mend(captures []*Capture, policy *Policy, result *BaselineResult) (*Mended, error) {
+	if err := usableHosts(captures...); err != nil {
+		return nil, err
+	}
+	if result == nil {
+		return nil, errors.New("mend: there is no result; it is nil")
+	}
 	if slices.ContainsFunc(captures, func(c *Capture) bool { return c.Power != nil }) {
 		return nil, nil // no policy makes unlike architectures or levels meet
 	}

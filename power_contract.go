@@ -3,6 +3,7 @@ package guise
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -299,4 +300,18 @@ func (m *powerMeeting) result() *BaselineResult {
 	}
 	slices.SortFunc(result.Contract.MadeFrom, func(a, b Origin) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.View, b.View)) })
 	return result
+}
+
+// usable says what a POWER contract lacks.
+func (p *PowerContract) usable() error {
+	if _, err := isapower.ParseLevel(p.Level.String()); err != nil {
+		return fmt.Errorf("power: %w", err)
+	}
+	for i := range isapower.Capabilities {
+		o := &isapower.Capabilities[i]
+		if _, ok := o.ValueNamed(p.Capabilities[o.Name]); !ok {
+			return fmt.Errorf("power: capabilities: %s: want one of %v, there is %q", o.Name, o.Values, p.Capabilities[o.Name])
+		}
+	}
+	return nil
 }

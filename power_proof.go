@@ -36,6 +36,18 @@ type PowerTrace struct {
 // JudgePower says what of a contract a VM on a host was and was not given.
 // Capture is the host as it is now, with what nested guests met in that VM.
 func JudgePower(contract *Contract, capture *Capture, trace *PowerTrace) []Finding {
+	if refused := unjudged(contract, capture); refused != nil {
+		return refused.Findings
+	}
+	switch {
+	case contract.Power == nil && capture.Power == nil:
+		return []Finding{{Verdict: Unknown, Kind: KindFixed, Register: objectArchitecture, Wanted: ArchPower, Hosts: []HostValue{{Host: capture.Name, Value: capture.Arch()}}}}
+	case contract.Power == nil || capture.Power == nil:
+		return checkPower(contract, capture).Findings
+	}
+	if trace == nil {
+		trace = &PowerTrace{}
+	}
 	findings := checkPower(contract, capture).Findings
 	add := func(verdict Verdict, kind Kind, register, wanted, there, means string) {
 		findings = append(findings, Finding{

@@ -85,6 +85,9 @@ type Applied struct {
 // refuses anything the VM is dropped and the error is an *ApplyError that names
 // everything it refuses; there is never half a contract.
 func Apply(ctx context.Context, host Host, contract *guise.Contract, vcpus int) (VM, *Applied, error) {
+	if host == nil || contract == nil {
+		return nil, nil, errNothing
+	}
 	if err := contract.Incomplete(); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", contractName(contract), err)
 	}

@@ -33,6 +33,9 @@ type CaptureOptions struct {
 // itself: it makes VMs and drops them. On a machine with unlike cores it
 // captures what the scheduler happens to give; CaptureCores keeps them apart.
 func Capture(ctx context.Context, host Host, options CaptureOptions) (*guise.Capture, error) {
+	if host == nil {
+		return nil, errNothing
+	}
 	capture := &guise.Capture{Name: host.String()}
 	if describer, ok := host.(Describer); ok {
 		facts, err := describer.Describe()

@@ -72,3 +72,6 @@ func HintOf(err error) string {
 	}
 	return ""
 }
+
+// errNothing is what comes of a host, a contract or a question that is nil.
+var errNothing = errors.New("there is no host, contract or question; one of them is nil")

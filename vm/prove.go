@@ -34,6 +34,9 @@ type ProveOptions struct {
 // reads. What a host refuses is in the proof, as findings; the error is for
 // what could not be done.
 func Prove(ctx context.Context, host Host, contract *guise.Contract, options ProveOptions) (_ *guise.Proof, err error) {
+	if host == nil {
+		return nil, errNothing
+	}
 	proof := &guise.Proof{Setup: options.Setup}
 	if describer, ok := host.(Describer); ok {
 		if proof.Host, err = describer.Describe(); err != nil {

@@ -73,6 +73,9 @@ func (w *Written) Taken(value uint64) bool {
 //
 // An error means that the host could not be asked; what it refuses is an answer.
 func Try(ctx context.Context, host Host, question *Question) (*Answer, error) {
+	if host == nil || question == nil {
+		return nil, errNothing
+	}
 	t := &trier{ctx: ctx, host: host, question: question, answer: &Answer{Writes: make([]Written, len(question.Writes))}}
 	if err := t.resolve(); err != nil {
 		return nil, err

@@ -61,7 +61,7 @@ func (m *measured) run(directory string, command ...string) error {
 		return fmt.Errorf("%s %s: %v: %s", command[0], command[1], err, errors.String())
 	}
 	m.cpu = append(m.cpu, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
-	m.memory = max(m.memory, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
+	m.memory = max(m.memory, int64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss))
 	return nil
 }
 

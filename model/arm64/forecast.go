@@ -73,6 +73,9 @@ type WholeForecast struct {
 // Predict forecasts from a capture alone: what the kernel it was made on hides
 // from it, is not known.
 func Predict(capture *guise.Capture, to kernel.Version) (*Forecast, error) {
+	if capture == nil || len(capture.Setups) == 0 {
+		return nil, errors.New("forecast: want a capture of an arm64 host, with its setups")
+	}
 	from, err := kernel.ParseVersion(capture.Host.Kernel)
 	if err != nil {
 		return nil, fmt.Errorf("%s: its kernel's version is needed: %w", capture.Name, err)

@@ -2,6 +2,7 @@ package arm64
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,6 +44,9 @@ func NewHost(machine *Machine, version kernel.Version) (*Host, error) {
 // NewHostOf makes the host of a machine under a kernel of the given profile, which
 // may be one that exists on paper only.
 func NewHostOf(machine *Machine, profile *kernel.Profile) (*Host, error) {
+	if machine == nil || profile == nil {
+		return nil, errors.New("there is no machine or no profile; one of them is nil")
+	}
 	if len(machine.CPUs) == 0 {
 		return nil, fmt.Errorf("machine %s: has no CPU", machine.Name)
 	}
@@ -206,6 +210,9 @@ func (h *Host) NewVM(ctx context.Context, setup guise.Setup, vcpus int) (vm.VM, 
 	}
 	if vcpus < 1 {
 		return nil, fmt.Errorf("%s: a VM of %d vCPUs: want at least 1", h, vcpus)
+	}
+	if setup.VGIC != 0 && setup.VGIC != 2 && setup.VGIC != 3 {
+		return nil, fmt.Errorf("%s: vgic: want 0 (none), 2 or 3, there is %d", h, setup.VGIC)
 	}
 	for _, feature := range setup.Features {
 		known := false

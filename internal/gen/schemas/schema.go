@@ -47,7 +47,7 @@ func set(elements object) object {
 }
 
 // integer is a whole number from low to high.
-func integer(low, high int) object {
+func integer(low, high int64) object {
 	return object{"type": "integer", "minimum": low, "maximum": high}
 }
 
