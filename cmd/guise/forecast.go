@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,18 +16,27 @@ import (
 
 // forecastCommand says what guests would see if a host's kernel changed.
 type forecastCommand struct {
-	Host    string `arg:"" help:"A capture file, - for standard input, or a catalogue name such as graviton3@6.1."`
-	Kernel  string `required:"" placeholder:"VERSION" help:"The kernel the host would get."`
-	Raw     string `placeholder:"FILE|MODEL" help:"The hardware's own ID registers: a CPU model that guise knows, or a file of \"REGISTER VALUE\" lines, - for standard input. With them nothing is unknown."`
-	Setup   string `placeholder:"SETUP" help:"Only this setup, as base or pmu+sve."`
-	Verbose bool   `short:"v" help:"Name every unknown field and every entry that is not settled."`
-	JSON    bool   `name:"json" help:"Print the forecast as JSON."`
+	Host    string     `arg:"" help:"A capture file, - for standard input, or a catalogue name such as graviton3@6.1."`
+	Kernels []string   `name:"kernel" required:"" placeholder:"VERSION" help:"The kernel the host would get; of several, one verdict each."`
+	Raw     string     `placeholder:"FILE|MODEL" help:"The hardware's own ID registers: a CPU model that guise knows, or a file of \"REGISTER VALUE\" lines, - for standard input. With them nothing is unknown."`
+	Setup   string     `placeholder:"SETUP" help:"Only this setup, as base or pmu+sve."`
+	Output  outputFile `short:"o" placeholder:"FILE" help:"With --raw, write the capture that the host will give."`
+	Verbose bool       `short:"v" help:"Name every unknown field and every entry that is not settled."`
+	JSON    bool       `name:"json" help:"Print the forecast as JSON; of several kernels, a list."`
 }
 
 func (c *forecastCommand) Run(s *session) (int, error) {
-	version, err := kernel.ParseVersion(c.Kernel)
-	if err != nil {
-		return 0, &inputError{fmt.Errorf("--kernel: %w", err)}
+	var versions []kernel.Version
+	for _, text := range c.Kernels {
+		version, err := kernel.ParseVersion(text)
+		if err != nil {
+			return 0, &inputError{fmt.Errorf("--kernel: %w", err)}
+		}
+		versions = append(versions, version)
+	}
+	if c.Output != "" && (c.Raw == "" || len(versions) > 1) {
+		return 0, &inputError{&hintedError{errors.New("-o: a capture is of one kernel and leaves nothing open; want one --kernel, and --raw"),
+			"guise forecast HOST --kernel 7.2 --raw MODEL -o then.json"}}
 	}
 	captures, _, err := s.reader.hosts(c.Host, nil)
 	if err != nil {
@@ -35,17 +45,48 @@ func (c *forecastCommand) Run(s *session) (int, error) {
 	if len(captures) != 1 {
 		return 0, &inputError{fmt.Errorf("%s: %d hosts; want one", c.Host, len(captures))}
 	}
-	if err := arm64Only(c.Host, captures[0].Arch()); err != nil {
+	capture := captures[0]
+	if err := arm64Only(c.Host, capture.Arch()); err != nil {
 		return 0, err
 	}
-	forecast, err := model.Predict(captures[0], version)
-	if err != nil {
-		return 0, &inputError{err}
-	}
-	if c.Raw != "" {
-		if err := c.settle(s, forecast, captures[0]); err != nil {
+	var forecasts []*model.Forecast
+	for _, version := range versions {
+		forecast, err := c.forecast(s, capture, version)
+		if err != nil {
 			return 0, err
 		}
+		forecasts = append(forecasts, forecast)
+	}
+	status := forecastStatus(forecasts...)
+	switch {
+	case c.Output == "-":
+		return status, nil
+	case c.JSON && len(forecasts) == 1:
+		return status, s.printJSON(forecastDocument(capture.Name, forecasts[0]))
+	case c.JSON:
+		var documents []forecastJSON
+		for _, f := range forecasts {
+			documents = append(documents, forecastDocument(capture.Name, f))
+		}
+		return status, s.printJSON(documents)
+	case len(forecasts) == 1 || c.Verbose:
+		for i, f := range forecasts {
+			if i > 0 {
+				fmt.Fprintln(s.stdout)
+			}
+			c.print(s, capture.Name, f)
+		}
+	default:
+		c.printPlan(s, capture.Name, forecasts)
+	}
+	return status, nil
+}
+
+// forecast forecasts for one kernel.
+func (c *forecastCommand) forecast(s *session, capture *guise.Capture, version kernel.Version) (*model.Forecast, error) {
+	forecast, err := model.Predict(capture, version)
+	if err != nil {
+		return nil, &inputError{err}
 	}
 	if c.Setup != "" {
 		kept := forecast.Setups[:0]
@@ -55,48 +96,50 @@ func (c *forecastCommand) Run(s *session) (int, error) {
 			}
 		}
 		if len(kept) == 0 {
-			return 0, &inputError{fmt.Errorf("%s: has no setup %s", c.Host, c.Setup)}
+			return nil, &inputError{fmt.Errorf("%s: has no setup %s", c.Host, c.Setup)}
 		}
 		forecast.Setups = kept
 	}
-	if c.JSON {
-		return forecastStatus(forecast), s.printJSON(forecastDocument(captures[0].Name, forecast))
+	if c.Raw == "" {
+		return forecast, nil
 	}
-	c.print(s, captures[0].Name, forecast)
-	return forecastStatus(forecast), nil
+	host, err := c.hardware(s, capture, forecast.To)
+	if err != nil {
+		return nil, err
+	}
+	if err := settle(s.ctx, host, forecast); err != nil || c.Output == "" {
+		return forecast, err
+	}
+	return forecast, c.write(s, capture, host, forecast)
 }
 
-// settle replaces what is possible with what the hardware's own registers lead
-// to.
-func (c *forecastCommand) settle(s *session, forecast *model.Forecast, capture *guise.Capture) error {
+// hardware is the host that the hardware's own registers and the kernel make.
+func (c *forecastCommand) hardware(s *session, capture *guise.Capture, version kernel.Version) (*model.Host, error) {
 	machine, err := model.NewMachine(c.Raw)
 	if err != nil {
 		text, readErr := s.reader.readFor(c.Raw, "registers and their values")
 		switch {
 		case errors.Is(readErr, fs.ErrNotExist):
-			return &inputError{fmt.Errorf("--raw: %s: no such file; %w", c.Raw, err)}
+			return nil, &inputError{fmt.Errorf("--raw: %s: no such file; %w", c.Raw, err)}
 		case readErr != nil:
-			return &inputError{fmt.Errorf("--raw: %w", readErr)}
+			return nil, &inputError{fmt.Errorf("--raw: %w", readErr)}
 		}
 		if machine, err = model.ParseMachine(c.Raw, string(text)); err != nil {
-			return &inputError{fmt.Errorf("--raw: %w", err)}
+			return nil, &inputError{fmt.Errorf("--raw: %w", err)}
 		}
 	}
 	if err := sameCPU(c.Raw, machine, capture); err != nil {
-		return &inputError{fmt.Errorf("--raw: %w", err)}
+		return nil, &inputError{fmt.Errorf("--raw: %w", err)}
 	}
 	machine.Mode = capture.Host.Mode
-	host, err := model.NewHost(machine, forecast.To)
-	if err != nil {
-		return err
-	}
+	return model.NewHost(machine, version)
+}
+
+// settle replaces what is possible with what VMs of the hardware show.
+func settle(ctx context.Context, host *model.Host, forecast *model.Forecast) error {
 	for i := range forecast.Setups {
 		setup := &forecast.Setups[i]
-		wanted := setup.Setup
-		if !host.Profile().Does(kernel.ChoosesIPASize) {
-			wanted.IPABits = 0
-		}
-		made, err := host.NewVM(s.ctx, wanted, 1)
+		made, err := newVM(ctx, host, setup)
 		if setup.Made != guise.Yes && errors.Is(err, vm.ErrNotSupported) {
 			continue
 		}
@@ -109,6 +152,15 @@ func (c *forecastCommand) settle(s *session, forecast *model.Forecast, capture *
 		_ = made.Close()
 	}
 	return nil
+}
+
+// newVM makes a VM of a setup as the hardware's kernel does.
+func newVM(ctx context.Context, host *model.Host, setup *model.SetupForecast) (vm.VM, error) {
+	wanted := setup.Setup
+	if !host.Profile().Does(kernel.ChoosesIPASize) {
+		wanted.IPABits = 0
+	}
+	return host.NewVM(ctx, wanted, 1)
 }
 
 // sameCPU fails where the hardware's registers are another CPU's than the
@@ -134,9 +186,24 @@ func sameCPU(name string, machine *model.Machine, capture *guise.Capture) error 
 
 var _ vm.Host = (*model.Host)(nil)
 
-// forecastStatus is 0 where nothing changes, 1 where something does, 3 where
+// forecastStatus is that of one forecast, or folds those of several: 1 where
+// anything changes, 3 where some of what could change is unknown, else 0.
+func forecastStatus(forecasts ...*model.Forecast) int {
+	status := statusYes
+	for _, f := range forecasts {
+		switch s := oneForecastStatus(f); {
+		case s == statusNo:
+			return s
+		case s != statusYes:
+			status = s
+		}
+	}
+	return status
+}
+
+// oneForecastStatus is 0 where nothing changes, 1 where something does, 3 where
 // all that could change is unknown.
-func forecastStatus(f *model.Forecast) int {
+func oneForecastStatus(f *model.Forecast) int {
 	status := statusYes
 	for i := range f.Setups {
 		setup := &f.Setups[i]
@@ -165,7 +232,7 @@ func forecastStatus(f *model.Forecast) int {
 }
 
 func (c *forecastCommand) print(s *session, name string, f *model.Forecast) {
-	word := map[int]string{statusYes: "same", statusNo: "differs", statusUnknown: "unknown"}[forecastStatus(f)]
+	word := forecastWords[forecastStatus(f)]
 	fmt.Fprintf(s.stdout, "%s   %s from Linux %v to %v, in %s\n", word, name, f.From, f.To, count(len(f.Setups), "setup"))
 	first := map[string]bool{} // what the first setup showed is not repeated
 	for i := range f.Setups {
@@ -274,62 +341,4 @@ func setText(f *model.FieldForecast) string {
 		return memberText(f.Slot, f.Value())
 	}
 	return f.Then.String() + " ?"
-}
-
-// Documents of --json.
-type (
-	forecastJSON struct {
-		Host      string              `json:"host"`
-		From      string              `json:"from"`
-		To        string              `json:"to"`
-		Setups    []forecastSetupJSON `json:"setups"`
-		Unsettled int                 `json:"unsettledEntries"`
-	}
-	forecastSetupJSON struct {
-		Setup  string              `json:"setup"`
-		Made   string              `json:"made"`
-		Fields []forecastFieldJSON `json:"fields"`
-		Gone   []string            `json:"noLongerListed"`
-		New    []string            `json:"newlyListed"`
-	}
-	forecastFieldJSON struct {
-		Field string `json:"field"`
-		Now   string `json:"now"`
-		Then  string `json:"then"`
-		Known bool   `json:"known"`
-		Moves string `json:"moves"`
-		Back  string `json:"movesBack"`
-	}
-)
-
-func forecastDocument(name string, f *model.Forecast) forecastJSON {
-	doc := forecastJSON{Host: name, From: f.From.String(), To: f.To.String(), Unsettled: len(f.Unsettled)}
-	for i := range f.Setups {
-		setup := &f.Setups[i]
-		s := forecastSetupJSON{Setup: setup.Setup.Name(), Made: setup.Made.String()}
-		for j := range setup.Fields {
-			field := &setup.Fields[j]
-			then := field.Then.String()
-			if field.Known() {
-				then = memberText(field.Slot, field.Value())
-			}
-			s.Fields = append(s.Fields, forecastFieldJSON{
-				arm64.Slots[field.Slot].Name(), memberText(field.Slot, field.Now), then,
-				field.Known(), field.Taken.String(), field.Back.String(),
-			})
-		}
-		for _, w := range setup.Whole {
-			s.Fields = append(s.Fields, forecastFieldJSON{
-				arm64.Registers[w.Place].Name, fmt.Sprintf("%#x", w.Now), fmt.Sprintf("%#x", w.Then), w.Known, "unknown", "unknown",
-			})
-		}
-		for _, id := range setup.Gone {
-			s.Gone = append(s.Gone, id.String())
-		}
-		for _, id := range setup.New {
-			s.New = append(s.New, id.String())
-		}
-		doc.Setups = append(doc.Setups, s)
-	}
-	return doc
 }
