@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strings"
 	"sync/atomic"
 
 	"github.com/alecthomas/kong"
@@ -131,7 +133,10 @@ func (s *session) run(args []string) (status int) {
 	parser := newParser(grammarFor(args), s.stdout, s.stderr)
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return s.report(&inputError{&hintedError{err, usageHint(err)}})
+		if s.stdout.err() != nil {
+			return s.report(s.stdout.err()) // the help that was asked for
+		}
+		return s.report(&inputError{&hintedError{usageError(err), usageHint(err)}})
 	}
 	selected, ok := parsed.Selected().Target.Addr().Interface().(command)
 	if !ok {
@@ -149,6 +154,24 @@ func (s *session) run(args []string) (status int) {
 		return s.report(err)
 	}
 	return status
+}
+
+// numberFlags is how kong says that a value is no number or no time.
+var numberFlags = regexp.MustCompile(`^(--[a-z-]+): expected (a valid \d+ bit u?int|uint value|duration) but got ("(?:[^"\\]|\\.)*")`)
+
+// usageError says in plain words what is wrong with a command line.
+func usageError(err error) error {
+	if m := numberFlags.FindStringSubmatch(err.Error()); m != nil {
+		want := "a whole number"
+		switch kind := m[2]; {
+		case kind == "duration":
+			want = "a time such as 90s or 2m"
+		case strings.Contains(kind, "uint"):
+			want = "a whole number from 0"
+		}
+		return fmt.Errorf("%s %s: want %s", m[1], m[3], want)
+	}
+	return err
 }
 
 // usageHint names the help of the command that a command line got as far as.

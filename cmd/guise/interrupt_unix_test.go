@@ -71,6 +71,26 @@ func hostFile(t *testing.T) []byte {
 	return capture.Marshal()
 }
 
+// TestBrokenPipe: who stops reading is told nothing.
+func TestBrokenPipe(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	command := guiseCommand(t, "catalog")
+	command.Stdout, command.Stderr = w, &stderr
+	r.Close()
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	_ = command.Wait()
+	if status, ok := command.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGPIPE || stderr.Len() > 0 {
+		t.Errorf("%v: %s; want SIGPIPE and no word", command.ProcessState, stderr.String())
+	}
+}
+
 // TestIgnoredSignals: what the shell had ignored stays so, as with nohup.
 func TestIgnoredSignals(t *testing.T) {
 	directory := t.TempDir()

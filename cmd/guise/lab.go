@@ -70,12 +70,17 @@ func checkKernel(kernel string) error {
 		}
 		return nil
 	}
-	info, err := os.Stat(kernel)
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a file", kernel)
-	}
+	return checkFile(kernel)
+}
+
+// checkFile refuses what is no file.
+func checkFile(path string) error {
+	info, err := os.Stat(path)
 	if err != nil {
-		return &inputError{err}
+		return &inputError{plainError(path, err)}
+	}
+	if !info.Mode().IsRegular() {
+		return &inputError{fmt.Errorf("%s: not a file", path)}
 	}
 	return nil
 }
@@ -89,8 +94,8 @@ func (c *labHost) host(kernel, cpu string) lab.Host {
 
 // labJob are the flags and arguments that say what a host does.
 type labJob struct {
-	Program string   `type:"existingfile" placeholder:"FILE" help:"Run this program, built for the host, instead of guise."`
-	In      []string `type:"existingfile" placeholder:"FILE" help:"Take a file into the host, at the same path; files the command names are taken without it."`
+	Program string   `placeholder:"FILE" help:"Run this program, built for the host, instead of guise."`
+	In      []string `placeholder:"FILE" help:"Take a file into the host, at the same path; files the command names are taken without it."`
 	Out     []string `placeholder:"FILE" help:"Bring a file back; what follows -o or --output in the command is brought back without it."`
 	Args    []string `arg:"" passthrough:"" help:"The command to run, after --."`
 }
@@ -108,6 +113,11 @@ func (c *labJob) job() (lab.Job, error) {
 	}
 	if len(args) == 0 && c.Program == "" {
 		return lab.Job{}, &inputError{&hintedError{errors.New("no command to run in the host"), "guise lab run --kernel 6.12 --cpu max -- version"}}
+	}
+	if c.Program != "" {
+		if err := checkFile(c.Program); err != nil {
+			return lab.Job{}, err
+		}
 	}
 	inputs, outputs := namedFiles(args)
 	job := lab.Job{Args: args, Program: c.Program, Directory: directory, Outputs: append(outputs, c.Out...)}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -23,11 +24,43 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on 
 // TestOutputThatCannotBeWritten: an answer that nobody got is status 4,
 // whatever its verdict.
 func TestOutputThatCannotBeWritten(t *testing.T) {
-	for _, line := range []string{"catalog", "version", "baseline graviton2@6.18", "baseline graviton2@6.18 graviton3@6.18", "explain MIDR_EL1=0x413fd0c1", "model changes 6.1 6.12"} {
+	for _, line := range []string{"catalog", "version", "--help", "baseline --help", "help lab run", "--version", "baseline graviton2@6.18", "baseline graviton2@6.18 graviton3@6.18", "explain MIDR_EL1=0x413fd0c1", "model changes 6.1 6.12"} {
 		var stderr bytes.Buffer
 		if status := run(context.Background(), strings.Fields(line), nil, full{}, &stderr); status != statusCannot || !strings.Contains(stderr.String(), "no space left on device") {
 			t.Errorf("guise %s: status %d: %s; want 4 with the reason", line, status, stderr.String())
 		}
+	}
+}
+
+// TestPlainUsageErrors: no flag answers in the words of Go.
+func TestPlainUsageErrors(t *testing.T) {
+	seen := map[reflect.Kind]int{}
+	var walk func(node *kong.Node)
+	walk = func(node *kong.Node) {
+		for _, flag := range node.Flags {
+			kind := flag.Target.Kind()
+			switch kind {
+			case reflect.Int, reflect.Int64, reflect.Uint64:
+			default:
+				continue
+			}
+			seen[kind]++
+			for _, value := range []string{"x", "1.5e3", "-", "99999999999999999999999"} {
+				var stderr bytes.Buffer
+				args := append(strings.Fields(strings.TrimPrefix(node.Path(), "guise ")), "--"+flag.Name+"="+value)
+				status := run(context.Background(), args, nil, &stderr, &stderr)
+				if want := "guise: --" + flag.Name + " \"" + value + "\": want a "; status != statusUsage || !strings.HasPrefix(stderr.String(), want) {
+					t.Errorf("guise %s: status %d: %s; want %s", strings.Join(args, " "), status, stderr.String(), want)
+				}
+			}
+		}
+		for _, child := range node.Children {
+			walk(child)
+		}
+	}
+	walk(newParser(&commandLine{}, nil, nil).Model.Node)
+	if len(seen) != 3 {
+		t.Errorf("flags of the kinds %v; want numbers and times", seen)
 	}
 }
 
