@@ -181,7 +181,7 @@ func nameInFleet(captures []*guise.Capture) error {
 
 type fleetUnpackCommand struct {
 	File      string `arg:"" help:"The fleet, - for standard input."`
-	Directory string `short:"C" default:"." type:"path" help:"Write the captures here, as NAME.json."`
+	Directory string `short:"C" default:"." placeholder:"DIR" help:"Write the captures here, as NAME.json."`
 }
 
 func (c *fleetUnpackCommand) Run(s *session) (int, error) {

@@ -48,6 +48,9 @@ func (c *labMatrixCommand) Run(s *session) (int, error) {
 	if len(job.Outputs) > 0 && c.OutputDir == "" {
 		return 0, &inputError{&hintedError{errors.New("every host would write " + strings.Join(job.Outputs, ", ") + " here"), "--output-dir DIR gives each its own directory"}}
 	}
+	if info, err := os.Stat(c.OutputDir); err == nil && !info.IsDir() {
+		return 0, &inputError{fmt.Errorf("--output-dir %s: is not a directory", c.OutputDir)}
+	}
 	for _, kernel := range c.Kernels {
 		if err := checkKernel(kernel); err != nil {
 			return 0, err

@@ -149,6 +149,7 @@ func TestParseManifestRefuses(t *testing.T) {
 		`{"schema":"guise/lab-kernels/v1","kernels":[{"release":"r","image":"i","modules":"../m","version":"6.12"}]}`: "outside",
 		`{"schema":"guise/lab-kernels/v1","kernels":[{"release":"r","image":"i","version":"new"}]}`:                   "kernel r: ",
 		`{"schema":"guise/lab-kernels/v1","schema":"guise/lab-kernels/v1"}`:                                           "duplicate",
+		"{\n\"schema\":1}": "line 2: /schema: want a string, there is a number",
 	} {
 		if m, err := ParseManifest([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v", text, m, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/internal/atomicfile"
 )
 
@@ -110,7 +111,8 @@ type Manifest struct {
 func ParseManifest(data []byte) (*Manifest, error) {
 	m := new(Manifest)
 	if err := json.Unmarshal(data, m, json.RejectUnknownMembers(true)); err != nil {
-		return nil, err
+		e := guise.NewDocumentError("", data, err)
+		return nil, fmt.Errorf("line %d: %s", e.Line, e.Message)
 	}
 	if m.Schema != Schema {
 		return nil, fmt.Errorf("schema is %q, expected %q", m.Schema, Schema)
