@@ -82,6 +82,7 @@ var exported = map[string]func(h *handed, r *rand.Rand){
 	"ReadContract": func(h *handed, r *rand.Rand) { guise.ReadContract("", nil) },
 	"ReadFleet":    func(h *handed, r *rand.Rand) { guise.ReadFleet("", nil) },
 	"ReadProof":    func(h *handed, r *rand.Rand) { guise.ReadProof("", nil) },
+	"ReadPolicy":   func(h *handed, r *rand.Rand) { guise.ReadPolicy("", nil) },
 	"NewDocumentError": func(h *handed, r *rand.Rand) {
 		_ = guise.NewDocumentError("", nil, nil).Error()
 		_ = guise.NewDocumentError("", nil, fs.ErrInvalid).Error()

@@ -2,6 +2,8 @@ package guise
 
 import (
 	"strings"
+
+	"github.com/guise-project/guise/isa/arm64"
 )
 
 // Policy shapes a contract. The zero value asks for nothing.
@@ -34,16 +36,24 @@ type Policy struct {
 	Restrict, Force, AtLeast map[string]uint64
 }
 
-// ParseVary splits what follows --vary: fields of one register after its name,
-// separated by commas, ID_AA64MMFR2_EL1.EVT,FWB, or "identity".
+// ParseVary splits what follows --vary at its commas: registers, fields as
+// ID_AA64MMFR2_EL1.EVT, further fields of the register before them, and "identity":
+// ID_AA64MMFR2_EL1.EVT,FWB,identity,CTR_EL0 are four things.
 func ParseVary(text string) []string {
-	register, fields, dotted := strings.Cut(text, ".")
-	if !dotted {
-		return strings.Split(text, ",")
-	}
 	var names []string
-	for field := range strings.SplitSeq(fields, ",") {
-		names = append(names, register+"."+field)
+	register := ""
+	for name := range strings.SplitSeq(text, ",") {
+		_, isRegister := arm64.Place(name)
+		before, _, dotted := strings.Cut(name, ".")
+		switch {
+		case dotted:
+			register = before
+		case name == "identity" || isRegister:
+			register = ""
+		case register != "":
+			name = register + "." + name
+		}
+		names = append(names, name)
 	}
 	return names
 }

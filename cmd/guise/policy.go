@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/guise-project/guise"
 )
 
@@ -22,19 +20,20 @@ type policyFlags struct {
 	Policy     string   `placeholder:"FILE" help:"Rules in YAML: allow, restrict, force, require, vary; - for standard input."`
 }
 
-// policyFile is the form of --policy.
-type policyFile struct {
-	Allow    map[string][]string `yaml:"allow"`
-	Restrict map[string]uint64   `yaml:"restrict"`
-	Force    map[string]uint64   `yaml:"force"`
-	Require  yaml.MapSlice       `yaml:"require"`
-	Vary     []string            `yaml:"vary"`
-	Hide     []string            `yaml:"hide"`
-}
-
 // policy reads the flags and the file.
 func (f *policyFlags) policy(s *session) (*guise.Policy, error) {
-	p := &guise.Policy{Hide: f.Hide, Require: f.Require, IdentityOf: f.IdentityOf, Protected: f.Protected, NoVGIC: f.NoVGIC, AtLeast: map[string]uint64{}}
+	p := &guise.Policy{}
+	if f.Policy != "" {
+		data, err := s.reader.readFor(f.Policy, "a policy")
+		if err != nil {
+			return nil, err
+		}
+		if p, err = guise.ReadPolicy(f.Policy, data); err != nil {
+			return nil, &inputError{err}
+		}
+	}
+	p.Hide, p.Require = append(p.Hide, f.Hide...), append(p.Require, f.Require...)
+	p.IdentityOf, p.Protected, p.NoVGIC = f.IdentityOf, f.Protected, f.NoVGIC
 	var err error
 	if p.With, err = features("--with", f.With); err != nil {
 		return nil, err
@@ -45,43 +44,7 @@ func (f *policyFlags) policy(s *session) (*guise.Policy, error) {
 	for _, vary := range f.Vary {
 		p.Vary = append(p.Vary, guise.ParseVary(vary)...)
 	}
-	if f.Policy == "" {
-		return p, nil
-	}
-	data, err := s.reader.readFor(f.Policy, "a policy")
-	if err != nil {
-		return nil, err
-	}
-	if err := addPolicyFile(p, data); err != nil {
-		return nil, &inputError{fmt.Errorf("%s: %v", f.Policy, err)}
-	}
 	return p, nil
-}
-
-// addPolicyFile adds the rules of a file to a policy.
-func addPolicyFile(p *guise.Policy, data []byte) error {
-	var file policyFile
-	if err := yaml.UnmarshalWithOptions(data, &file, yaml.Strict(), yaml.DisallowUnknownField()); err != nil {
-		return err
-	}
-	p.Allow, p.Restrict, p.Force = file.Allow, file.Restrict, file.Force
-	p.Hide = append(p.Hide, file.Hide...)
-	for _, item := range file.Require {
-		name := fmt.Sprint(item.Key)
-		value, isNumber := item.Value.(uint64)
-		switch {
-		case isNumber:
-			p.AtLeast[name] = value
-		case item.Value == true:
-			p.Require = append(p.Require, name)
-		default:
-			return fmt.Errorf("require: %s: want a value, or true for a FEAT_ name", name)
-		}
-	}
-	for _, vary := range file.Vary {
-		p.Vary = append(p.Vary, guise.ParseVary(vary)...)
-	}
-	return nil
 }
 
 // features reads names of vCPU features.
