@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/guise-project/guise"
@@ -139,7 +140,7 @@ func (c *forecastCommand) hardware(s *session, capture *guise.Capture, version k
 func settle(ctx context.Context, host *model.Host, forecast *model.Forecast) error {
 	for i := range forecast.Setups {
 		setup := &forecast.Setups[i]
-		made, err := newVM(ctx, host, setup)
+		made, err := host.NewVM(ctx, setupUnder(host, forecast, setup), 1)
 		if setup.Made != guise.Yes && errors.Is(err, vm.ErrNotSupported) {
 			continue
 		}
@@ -154,13 +155,17 @@ func settle(ctx context.Context, host *model.Host, forecast *model.Forecast) err
 	return nil
 }
 
-// newVM makes a VM of a setup as the hardware's kernel does.
-func newVM(ctx context.Context, host *model.Host, setup *model.SetupForecast) (vm.VM, error) {
+// setupUnder is a setup as the later kernel makes it: without the capabilities
+// that it lacks, and, where it is another kernel, of the default IPA size.
+func setupUnder(host *model.Host, forecast *model.Forecast, setup *model.SetupForecast) guise.Setup {
 	wanted := setup.Setup
-	if !host.Profile().Does(kernel.ChoosesIPASize) {
+	if forecast.From.Compare(forecast.To) != 0 || !host.Profile().Does(kernel.ChoosesIPASize) {
 		wanted.IPABits = 0
 	}
-	return host.NewVM(ctx, wanted, 1)
+	if !host.Profile().IdentityWritable() {
+		wanted.Capabilities = slices.DeleteFunc(slices.Clone(wanted.Capabilities), func(name string) bool { return name == "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS" })
+	}
+	return wanted
 }
 
 // sameCPU fails where the hardware's registers are another CPU's than the

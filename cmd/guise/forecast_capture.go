@@ -42,7 +42,8 @@ func (c *forecastCommand) write(s *session, now *guise.Capture, host *model.Host
 	then.Host.Kernel, then.Host.Capabilities = forecast.To.String(), nil
 	for i := range forecast.Setups {
 		setup := &forecast.Setups[i]
-		made, err := newVM(s.ctx, host, setup)
+		under := setupUnder(host, forecast, setup)
+		made, err := host.NewVM(s.ctx, under, 1)
 		if setup.Made != guise.Yes && errors.Is(err, vm.ErrNotSupported) {
 			continue
 		}
@@ -54,6 +55,7 @@ func (c *forecastCommand) write(s *session, now *guise.Capture, host *model.Host
 			return fmt.Errorf("-o: %s, setup %s: %w", now.Name, setup.Setup.Name(), err)
 		}
 		_ = made.Close()
+		captured.IPABits, captured.Capabilities = under.IPABits, under.Capabilities
 		then.Setups = append(then.Setups, *captured)
 	}
 	if len(then.Setups) == 0 {
@@ -107,14 +109,23 @@ func setupThen(now *guise.CapturedSetup, forecast *model.SetupForecast, made vm.
 	then.Registers, then.Offers, then.Accepts, then.AssumedKernel = guise.Assumed, nil, "", ""
 	then.Masks, then.MaskRanges = nil, 0
 	if other {
-		then.IPABits = 0
 		for _, place := range kernelsOwn {
+			then.View.Present.Remove(place)
+			then.View.Values[place] = 0
+		}
+	}
+	then.Listed = slices.DeleteFunc(slices.Clone(now.Listed), func(id arm64.ID) bool { return slices.Contains(forecast.Gone, id) })
+	for _, id := range forecast.Gone {
+		if place, ok := arm64.PlaceOf(id); ok {
 			then.View.Present.Remove(place)
 			then.View.Values[place] = 0
 		}
 	}
 	for i := range forecast.Fields {
 		f := &forecast.Fields[i]
+		if !then.View.Present.Has(int(arm64.Slots[f.Slot].Register)) {
+			continue
+		}
 		if !f.Known() {
 			return nil, fmt.Errorf("%s is not known", arm64.Slots[f.Slot].Name())
 		}
@@ -124,17 +135,13 @@ func setupThen(now *guise.CapturedSetup, forecast *model.SetupForecast, made vm.
 		*value = *value&^field.Mask() | slot.Value(f.Value())<<field.LSB
 	}
 	for _, w := range forecast.Whole {
+		if !then.View.Present.Has(w.Place) {
+			continue
+		}
 		if !w.Known {
 			return nil, fmt.Errorf("%s is not known", arm64.Registers[w.Place].Name)
 		}
 		then.View.Values[w.Place] = w.Then
-	}
-	then.Listed = slices.DeleteFunc(slices.Clone(now.Listed), func(id arm64.ID) bool { return slices.Contains(forecast.Gone, id) })
-	for _, id := range forecast.Gone {
-		if place, ok := arm64.PlaceOf(id); ok {
-			then.View.Present.Remove(place)
-			then.View.Values[place] = 0
-		}
 	}
 	for _, id := range forecast.New {
 		then.Listed = append(then.Listed, id)

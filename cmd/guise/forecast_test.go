@@ -19,7 +19,7 @@ import (
 func TestForecastWritesWhatIsCapturedLater(t *testing.T) {
 	written, compared, refused := 0, 0, 0
 	for _, cpu := range []string{"neoverse-n1", "neoverse-v1", "a64fx", "cortex-a53", "cortex-a72", "max"} {
-		for _, kernels := range [][2]string{{"5.10", "6.1"}, {"5.10", "6.12"}, {"6.1", "7.2"}, {"6.12", "6.12"}, {"6.12", "6.18"}, {"6.18", "7.2"}} {
+		for _, kernels := range [][2]string{{"5.10", "6.1"}, {"5.10", "6.12"}, {"6.1", "7.2"}, {"6.12", "6.12"}, {"6.12", "6.18"}, {"6.18", "7.2"}, {"7.2", "6.1"}, {"6.18", "6.12"}} {
 			from, to := "qemu10-"+cpu+"@"+kernels[0], "qemu10-"+cpu+"@"+kernels[1]
 			file := filepath.Join(t.TempDir(), "then.json")
 			var out bytes.Buffer

@@ -443,6 +443,9 @@ func (s *SetupForecast) Settle(made vm.VM) error {
 	for i := range s.Whole {
 		w := &s.Whole[i]
 		value, err := made.Get(0, arm64.ID(arm64.Registers[w.Place].ID))
+		if errors.Is(err, syscall.ENOENT) {
+			continue // it is no longer listed
+		}
 		if err != nil {
 			return err
 		}
