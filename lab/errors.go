@@ -12,8 +12,8 @@ import (
 var (
 	// ErrPanic: the kernel panicked, or the init died.
 	ErrPanic = errors.New("the kernel panicked")
-	// ErrHang: the time limit passed before the job ended.
-	ErrHang = errors.New("the time limit passed")
+	// ErrHang: the host did nothing that can be seen for as long as its limit.
+	ErrHang = errors.New("the host hangs")
 	// ErrOutOfMemory: the kernel had no memory left for the job.
 	ErrOutOfMemory = errors.New("out of memory")
 	// ErrStopped: QEMU ended before the job did, for another reason.

@@ -52,8 +52,9 @@ type Host struct {
 	// stands for the guise that was installed with this program, or the checkout
 	// that it was built from.
 	Checkout string
-	// Limit bounds the time from the start of QEMU to the end of the job; 0
-	// stands for two minutes.
+	// Limit is how long the host may do nothing that can be seen, on its console or
+	// by its job's output and files, before it is given up; what it waits for a CPU
+	// that others have does not count. 0 stands for two minutes.
 	Limit time.Duration
 	// Fresh has the host booted, neither restored from a snapshot nor leaving
 	// one; a host of several CPUs always is.

@@ -229,8 +229,8 @@ func TestCauseOfDeath(t *testing.T) {
 }
 
 func TestHostErrorSaysAll(t *testing.T) {
-	err := error(&HostError{Host: "6.12/max", Reason: ErrHang, Detail: "2m0s without an end of the job", Console: "one\ntwo"})
-	want := "lab host 6.12/max: the time limit passed: 2m0s without an end of the job\nthe last lines of its console:\n  one\n  two"
+	err := error(&HostError{Host: "6.12/max", Reason: ErrHang, Detail: "2m0s without a sign of life", Console: "one\ntwo"})
+	want := "lab host 6.12/max: the host hangs: 2m0s without a sign of life\nthe last lines of its console:\n  one\n  two"
 	if err.Error() != want || !errors.Is(err, ErrHang) {
 		t.Errorf("%v", err)
 	}

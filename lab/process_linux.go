@@ -146,6 +146,31 @@ func (p *process) cpuTime() (int64, error) {
 	return total, nil
 }
 
+// waited is how long the threads of the process and of this program were ready to
+// run and had no CPU (Documentation/scheduler/sched-stats.rst): 0 where the kernel
+// does not count that. Threads that ended take their share with them, so that it
+// may go back.
+func (p *process) waited() time.Duration {
+	var total int64
+	for _, pattern := range []string{fmt.Sprintf("/proc/%d/task/*/schedstat", p.os.Pid), "/proc/self/task/*/schedstat"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			continue
+		}
+		for _, path := range paths {
+			var ran, delayed int64
+			text, err := os.ReadFile(path)
+			if err != nil {
+				continue // the thread has ended
+			}
+			if _, err := fmt.Sscan(string(text), &ran, &delayed); err == nil {
+				total += delayed
+			}
+		}
+	}
+	return time.Duration(total)
+}
+
 // isBroken reports whether an error says that the other side of a socket is
 // gone.
 func isBroken(err error) bool {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"time"
 )
 
 type process struct {
@@ -25,6 +26,8 @@ func startProcess(string, []string, io.Writer) (*process, error) {
 func (p *process) terminate() {}
 
 func (p *process) kill() {}
+
+func (p *process) waited() time.Duration { return 0 }
 
 func isBroken(error) bool { return false }
 

@@ -58,6 +58,8 @@ type machine struct {
 	// args make the machine, bootArgs boot it.
 	args, bootArgs []string
 	snapshots      bool
+	// giveUp ends what the machine is doing, as the host hangs.
+	giveUp func()
 }
 
 // prepare finds or makes what a host is started from.
@@ -145,9 +147,10 @@ func (m *machine) run(ctx context.Context, job Job) (Result, error) {
 		return Result{}, err
 	}
 	begin := time.Now()
-	limited, cancel := context.WithTimeout(ctx, m.host.Limit)
+	patient, cancel := context.WithCancel(ctx)
 	defer cancel()
-	result, err := m.startAndDo(limited, job, files)
+	m.giveUp = cancel
+	result, err := m.startAndDo(patient, job, files)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("lab host %s: %w", m.host.Name(), context.Cause(ctx))
@@ -172,7 +175,7 @@ func (m *machine) startAndDo(ctx context.Context, job Job, files []File) (Result
 	if err != nil {
 		return Result{}, m.diagnose(ctx, l, err)
 	}
-	result, err := collect(l.channel, &job)
+	result, err := collect(l.signs.in(l.channel), &job)
 	stopWatching()
 	if err != nil {
 		return Result{}, m.diagnose(ctx, l, err)
@@ -191,7 +194,7 @@ func (m *machine) diagnose(ctx context.Context, l *live, err error) error {
 		failure.Reason, failure.Detail = typed.Reason, typed.Detail
 	case ctx.Err() != nil:
 		failure.Reason = causeOfDeath(l.output.String(), ErrHang)
-		failure.Detail = fmt.Sprintf("%s without an end of the job", m.host.Limit)
+		failure.Detail = fmt.Sprintf("%s without a sign of life", m.host.Limit)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrClosed) || isBroken(err):
 		// The socket closed: QEMU is ending, and its last words count.
 		<-l.ended

@@ -83,6 +83,7 @@ type live struct {
 	*process
 	output   *console
 	hello    channel.Hello
+	signs    *signs
 	restored bool
 	monitor  *monitor // once qmp was called
 }
@@ -185,12 +186,13 @@ func (m *machine) woken(ctx context.Context, l *live) (*live, error) {
 
 // launch starts QEMU and ends it when the context does.
 func (m *machine) launch(ctx context.Context, more ...string) (*live, error) {
-	l := &live{output: new(console)}
-	p, err := startProcess(m.qemu.path, slices.Concat(m.args, m.qemu.sandbox, more), l.output)
+	l := &live{output: new(console), signs: new(signs)}
+	p, err := startProcess(m.qemu.path, slices.Concat(m.args, m.qemu.sandbox, more), l.signs.out(l.output))
 	if err != nil {
 		return nil, err
 	}
 	p.stop = context.AfterFunc(ctx, p.terminate)
+	p.expect(m.host.Limit, l.signs, m.giveUp)
 	l.process = p
 	return l, nil
 }
@@ -272,8 +274,7 @@ func (m *machine) restore(ctx context.Context, s snapshot) (*live, error) {
 // wakeWithin wakes a restored machine, which takes a moment, or ends one that
 // does not wake: a snapshot that was caught at a bad moment is of no use.
 func wakeWithin(l *live) error {
-	late := time.AfterFunc(wakeLimit, l.terminate)
-	defer late.Stop()
+	defer l.expect(wakeLimit, &signs{}, l.terminate)()
 	return wake(l.channel)
 }
 

@@ -59,7 +59,7 @@ type labHost struct {
 	Memory   int           `placeholder:"MIB" help:"Memory in MiB; 512 on arm64, 2048 on ppc64le unless given."`
 	CPUs     int           `name:"cpu-count" placeholder:"N" help:"Number of CPUs; 1 unless given."`
 	Checkout string        `type:"existingdir" placeholder:"DIR" help:"Checkout of guise to build the host's init from; the one this guise was built from unless given."`
-	Limit    time.Duration `default:"2m" help:"Time limit of a host."`
+	Limit    time.Duration `default:"2m" help:"Give a host up that does nothing for this long; waits for a CPU do not count."`
 }
 
 // checkKernel refuses what can be neither a version nor an image.
