@@ -306,7 +306,7 @@ func runTool(ctx context.Context, prepare func(*exec.Cmd), name string, argument
 	if prepare != nil {
 		prepare(command)
 	}
-	out, err := command.Output()
+	out, err := output(command)
 	if err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
 			return "", fmt.Errorf("%s: the lab fetches kernels with Debian's package client, which is not here; use a kernel image of your own with --kernel PATH", name)

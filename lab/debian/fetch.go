@@ -54,6 +54,9 @@ func Fetch(ctx context.Context, r Request) ([]Kernel, error) {
 		return nil, err
 	}
 	defer unlock()
+	if err := removeLeftovers(r.Directory); err != nil {
+		return nil, err
+	}
 	manifest, err := ReadManifest(r.Directory)
 	if err != nil {
 		return nil, err
@@ -68,6 +71,19 @@ func Fetch(ctx context.Context, r Request) ([]Kernel, error) {
 		kernels = append(kernels, k)
 	}
 	return kernels, nil
+}
+
+// unfinished is the form of the names of directories that fetch works in.
+const unfinished = "new-"
+
+// removeLeftovers removes what a fetch left behind that was killed. The lock on
+// the directory is held.
+func removeLeftovers(directory string) error {
+	left, err := filepath.Glob(filepath.Join(directory, unfinished+"*"))
+	for _, path := range left {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
 }
 
 type fetcher struct {
@@ -207,7 +223,7 @@ func (f *fetcher) start(ctx context.Context) error {
 // manifest. It leaves either all of that or nothing. A package of modules is
 // left out unless they are wanted.
 func (f *fetcher) fetch(ctx context.Context, c candidate, modules bool) (Kernel, error) {
-	temporary, err := os.MkdirTemp(f.request.Directory, "new-")
+	temporary, err := os.MkdirTemp(f.request.Directory, unfinished)
 	if err != nil {
 		return Kernel{}, err
 	}

@@ -7,9 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/guise-project/guise/internal/testenv"
 )
@@ -276,4 +280,66 @@ func TestFetchWithoutModules(t *testing.T) {
 			t.Errorf("got %+v", k)
 		}
 	}
+}
+
+// TestKilledFetchLeavesNothing: a fetch that is killed takes its programs with it,
+// and the next one clears its directory.
+func TestKilledFetchLeavesNothing(t *testing.T) {
+	archive := newArchive(t, existing...)
+	directory := t.TempDir()
+	running := filepath.Join(archive, "running")
+	// An apt-get that says that it runs, and does so until it is killed.
+	write(t, archive, "apt-get", "#!/bin/sh\necho $$ >"+running+".new\nmv "+running+".new "+running+"\nexec sleep 1000\n", 0o755)
+	fetch := exec.Command(os.Args[0], "-test.run=^TestFetchForAnother$")
+	fetch.Env = append(os.Environ(), "GUISE_TEST_FETCH_INTO="+directory)
+	if err := fetch.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var id int
+	for id == 0 { // the test's own end bounds the wait
+		text, err := os.ReadFile(running)
+		if err == nil {
+			id, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		runtime.Gosched()
+	}
+	write(t, directory, "new-1/root/half", "half a kernel", 0o644)
+	if err := fetch.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = fetch.Wait()
+	for unix.Kill(id, 0) == nil && !isZombie(t, id) {
+		runtime.Gosched()
+	}
+	write(t, archive, "apt-get", archiveClient, 0o755)
+	if _, err := Fetch(t.Context(), Request{Directory: directory, Arch: "arm64", Flavour: "arm64", Versions: []string{"6.12"}}); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(directory, "new-*")); err != nil || left != nil {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// isZombie reports whether a process has ended and nobody has asked how.
+func isZombie(t *testing.T, id int) bool {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", id))
+	if err != nil {
+		return true
+	}
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return strings.HasPrefix(state, "Z")
+}
+
+// TestFetchForAnother is the program of TestKilledFetchLeavesNothing.
+func TestFetchForAnother(t *testing.T) {
+	directory := os.Getenv("GUISE_TEST_FETCH_INTO")
+	if directory == "" {
+		return
+	}
+	_, err := Fetch(t.Context(), Request{Directory: directory, Arch: "arm64", Flavour: "arm64", Versions: []string{"6.12"}})
+	t.Fatal(err)
 }
