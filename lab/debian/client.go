@@ -15,8 +15,9 @@ import (
 	"strings"
 )
 
-// keyring holds Debian's archive keys (package debian-archive-keyring).
-const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+// keyring holds Debian's archive keys (package debian-archive-keyring); tests have
+// another.
+var keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 // suites are where kernels are looked for. A suite that a mirror no longer
 // has, or not for the architecture, is passed over with a complaint.
