@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"math/rand/v2"
+	"path/filepath"
 	"reflect"
 	"runtime/debug"
 	"slices"
@@ -120,7 +121,7 @@ var exported = map[string]func(h *handed, r *rand.Rand){
 	"Difference":    func(h *handed, r *rand.Rand) { (&guise.Difference{}).Name() },
 	"DiffResult":    func(h *handed, r *rand.Rand) { (&guise.DiffResult{}).Same() },
 	"DocumentError": func(h *handed, r *rand.Rand) { _ = (&guise.DocumentError{}).Error() },
-	"FacilitySight": func(h *handed, r *rand.Rand) { guise.FacilitySight{}.Permitted() },
+	"FacilitySight": func(h *handed, r *rand.Rand) { _ = guise.FacilitySight{}.Permitted() },
 	"PowerHost":     func(h *handed, r *rand.Rand) { (&guise.PowerHost{}).Level() },
 	"Setup": func(h *handed, r *rand.Rand) {
 		s := guise.Setup{Features: []guise.Feature{"", "nothing"}, VGIC: -1}
@@ -259,12 +260,19 @@ func TestExportedFunctionsTakeAnything(t *testing.T) {
 // TestExportedFunctionsAreAllTried: the table above has every function of the
 // package, and every type with methods.
 func TestExportedFunctionsAreAllTried(t *testing.T) {
-	packages, err := parser.ParseDir(token.NewFileSet(), ".", func(info fs.FileInfo) bool { return !strings.HasSuffix(info.Name(), "_test.go") }, 0)
+	names, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := map[string]bool{}
-	for _, file := range packages["guise"].Files {
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, declaration := range file.Decls {
 			f, ok := declaration.(*ast.FuncDecl)
 			if !ok || !f.Name.IsExported() {

@@ -70,7 +70,7 @@ func TestStateDocumentErrors(t *testing.T) {
 		"too much":       {`"size": 65537`, `"size": 65536`, "does not have the 65536 bytes"},
 		"too large":      {`"size": 65537`, `"size": 99999999`, "want at most"},
 		"place":          {`"0x0000000040000000"`, `"0x0000000040010000"`, "want 0x40000000"},
-		"type":           {`"size": 65537`, `"size": "65537"`, "/memory/0/size: a string is not what is wanted here"},
+		"type":           {`"size": 65537`, `"size": "65537"`, "/memory/0/size: want a whole number from 0 to 18446744073709551615, there is a string"},
 		"action":         {`"action": 1`, `"action": 3`, "want 0 to 2"},
 		"upper case":     {`"01020304"`, `"0102030A"`, "want 4 bytes"},
 		"cut off":        {"}\n", "", ""},
