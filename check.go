@@ -9,7 +9,6 @@ import (
 
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
-	"github.com/guise-project/guise/kernel"
 )
 
 // VMM is a virtual machine monitor whose own doings a check takes into account.
@@ -266,8 +265,8 @@ func (c *checker) slots(place int, value uint64) {
 		if partly || known && possible.Has(member) {
 			f.Verdict, f.Kind, f.Who = Unknown, KindUntried, "not known"
 			f.Mend = "guise capture on the host, or --assume-kernel VERSION"
-		} else if since, ok := kernel.WritableSince(slot); ok && possible.Len() == 1 {
-			f.Who = "Linux " + since.String() + " and later"
+		} else if known {
+			f.Who = whoCanGive(slot, member, c.stance.setup, c.stance.capture.Host.Kernel)
 		}
 		if f.Verdict == No && c.stance.setup.Accepts == Assumed {
 			f.Rests = "Linux " + c.stance.setup.AssumedKernel + ", assumed"

@@ -8,7 +8,6 @@ import (
 
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
-	"github.com/guise-project/guise/kernel"
 )
 
 // slotFinding says why no value of a field is certain to be taken by all hosts.
@@ -129,12 +128,9 @@ func (m *meeting) whoCanChange(slot int) string {
 	case len(able) > 0:
 		return strings.Join(able, ", ")
 	}
-	if since, ok := kernel.WritableSince(slot); ok {
-		for _, t := range m.stances {
-			version, err := kernel.ParseVersion(t.capture.Host.Kernel)
-			if in, known := since.In(version); err == nil && known && !in {
-				return "Linux " + since.String() + " and later"
-			}
+	for _, t := range m.stances {
+		if since, ok := newerKernel(slot, t.capture.Host.Kernel); ok {
+			return since
 		}
 	}
 	return "nobody"

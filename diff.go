@@ -7,7 +7,6 @@ import (
 
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
-	"github.com/guise-project/guise/kernel"
 )
 
 // Difference is a field or register that two hosts show differently.
@@ -219,12 +218,9 @@ func whoBetween(slot int, a, b *stance) string {
 	case a.mayTake().Set(slot)&b.mayTake().Set(slot) != 0:
 		return "not known"
 	}
-	if since, ok := kernel.WritableSince(slot); ok {
-		for _, t := range []*stance{a, b} {
-			version, err := kernel.ParseVersion(t.capture.Host.Kernel)
-			if in, known := since.In(version); err == nil && known && !in {
-				return "Linux " + since.String() + " and later"
-			}
+	for _, t := range []*stance{a, b} {
+		if since, ok := newerKernel(slot, t.capture.Host.Kernel); ok {
+			return since
 		}
 	}
 	return "nobody"
