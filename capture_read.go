@@ -165,7 +165,7 @@ func (r *documentReader) capturedSetup(c *Capture) {
 	r.object("setup", func(key []byte) {
 		switch string(key) {
 		case "registers":
-			r.registers(s)
+			r.registers(s, &seenRegisters{})
 		case "firmware":
 			r.firmware(&s.View)
 		case "absent":
@@ -255,16 +255,24 @@ func (r *documentReader) inherit(s, first *CapturedSetup) {
 	r.spend(roomOfExtra*len(s.Extra) + len(s.Listed))
 }
 
-// registers reads the register map of a setup.
-func (r *documentReader) registers(s *CapturedSetup) {
+// seenRegisters are the registers that stood in the maps of a setup or contract: in
+// one of them, by one of their names.
+type seenRegisters struct {
+	named  arm64.Places
+	others []arm64.ID // of the feature ID space, which bounds their number
+}
+
+const standsTwice = "registers: %s stands here twice, by two names or in two maps"
+
+// registers reads a register map of a setup or contract.
+func (r *documentReader) registers(s *CapturedSetup, seen *seenRegisters) {
 	var find arm64.Finder
-	var seen arm64.Places
 	r.object("registers", func(name []byte) {
 		if place, ok := find.Place(name); ok && !firmwareRegister(place) {
-			if seen.Has(place) {
-				r.fail("registers: %s stands here twice, by two names", arm64.Registers[place].Name)
+			if seen.named.Has(place) {
+				r.fail(standsTwice, arm64.Registers[place].Name)
 			}
-			seen.Add(place)
+			seen.named.Add(place)
 			register := &arm64.Registers[place]
 			s.View.Put(place, r.hexadecimal(register.Name, int(register.Bits)))
 			return
@@ -274,6 +282,10 @@ func (r *documentReader) registers(s *CapturedSetup) {
 			r.fail("registers: %q is not a register of the feature ID space", name)
 			return
 		}
+		if slices.Contains(seen.others, encoding.ID()) {
+			r.fail(standsTwice, encoding.ID())
+		}
+		seen.others = append(seen.others, encoding.ID())
 		if s.Extra == nil {
 			s.Extra = map[arm64.ID]uint64{}
 		}

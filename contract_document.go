@@ -86,6 +86,7 @@ func ReadContract(file string, data []byte) (*Contract, error) {
 	r.reset(file, data)
 	c := &Contract{Name: file}
 	captured := CapturedSetup{}
+	var seen seenRegisters
 	schema, setup := false, false
 	r.object("contract", func(key []byte) {
 		if k := string(key); k != "schema" && k != "power" && k != "madeFrom" {
@@ -101,7 +102,7 @@ func ReadContract(file string, data []byte) (*Contract, error) {
 		case "power":
 			c.Power = r.powerContract()
 		case "registers", "hardware":
-			r.registers(&captured)
+			r.registers(&captured, &seen)
 		case "firmware":
 			r.firmware(&captured.View)
 		case "vary":
@@ -180,6 +181,9 @@ func (r *documentReader) varyMask(c *Contract, name []byte) {
 	if register.Name == "DCZID_EL0" {
 		r.fail("vary: DCZID_EL0 must never vary: guests remember the size that DC ZVA clears")
 		return
+	}
+	if c.Vary[place] != 0 {
+		r.fail("vary: %s stands here twice, by two names", register.Name)
 	}
 	c.Vary[place] = r.hexadecimal(register.Name, int(register.Bits))
 }

@@ -123,6 +123,7 @@ var exported = map[string]func(h *handed, r *rand.Rand){
 	"DocumentError": func(h *handed, r *rand.Rand) { _ = (&guise.DocumentError{}).Error() },
 	"FacilitySight": func(h *handed, r *rand.Rand) { _ = guise.FacilitySight{}.Permitted() },
 	"PowerHost":     func(h *handed, r *rand.Rand) { (&guise.PowerHost{}).Level() },
+	"Policy":        func(h *handed, r *rand.Rand) { _ = (&guise.Policy{Hide: []string{""}, Vary: []string{"."}}).Invalid() },
 	"Setup": func(h *handed, r *rand.Rand) {
 		s := guise.Setup{Features: []guise.Feature{"", "nothing"}, VGIC: -1}
 		s.Has("")

@@ -36,6 +36,14 @@ type Policy struct {
 	Restrict, Force, AtLeast map[string]uint64
 }
 
+// Invalid returns what a policy says that means nothing, or that contradicts itself,
+// nil where it means something: what Baseline says of it before it looks at hosts. A
+// host that IdentityOf names may still be none.
+func (p *Policy) Invalid() error {
+	_, err := p.compile()
+	return err
+}
+
 // ParseVary splits what follows --vary at its commas: registers, fields as
 // ID_AA64MMFR2_EL1.EVT, further fields of the register before them, and "identity":
 // ID_AA64MMFR2_EL1.EVT,FWB,identity,CTR_EL0 are four things.

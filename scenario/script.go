@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -280,13 +281,17 @@ func (l *line) parseStep(words []string) error {
 }
 
 func (l *line) parseOperands(words []string) (err error) {
-	number := func(word string) uint64 {
-		v, parseErr := strconv.ParseUint(word, 0, 64)
+	within := func(word string, bits int) uint64 {
+		v, parseErr := strconv.ParseUint(word, 0, bits)
 		if parseErr != nil {
 			err = fmt.Errorf("%s: want a number", word)
+			if errors.Is(parseErr, strconv.ErrRange) {
+				err = fmt.Errorf("%s: want a number of at most %d bits", word, bits)
+			}
 		}
 		return v
 	}
+	number := func(word string) uint64 { return within(word, 64) }
 	switch l.step.Verb {
 	case Get:
 		l.step.ID, l.field, err = parseRegister(words[0])
@@ -297,14 +302,14 @@ func (l *line) parseOperands(words []string) (err error) {
 	case Reinit:
 		l.step.Features, err = parseFeatures(words[0])
 	case Filter:
-		l.step.Base, l.step.Count = uint32(number(words[0])), uint32(number(words[1]))
+		l.step.Base, l.step.Count = uint32(within(words[0], 32)), uint32(within(words[1], 32))
 		for i, name := range actionWords {
 			if words[2] == name {
 				l.step.Action = uint8(i)
 				return err
 			}
 		}
-		l.step.Action = uint8(number(words[2]))
+		l.step.Action = uint8(within(words[2], 8))
 	case Lengths, Masks:
 		l.step.Value = number(words[0])
 	case Capability:

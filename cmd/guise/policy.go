@@ -44,6 +44,9 @@ func (f *policyFlags) policy(s *session) (*guise.Policy, error) {
 	for _, vary := range f.Vary {
 		p.Vary = append(p.Vary, guise.ParseVary(vary)...)
 	}
+	if err := p.Invalid(); err != nil {
+		return nil, &inputError{err}
+	}
 	return p, nil
 }
 
