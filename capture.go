@@ -33,8 +33,6 @@ type Capture struct {
 	// Complete says that every setup was tried: one that is not in Setups is
 	// refused by the host. Otherwise nothing is known of it.
 	Complete bool
-	// packed is the view of a fleet document that the capture was read from.
-	packed *packedView
 }
 
 // Occasion is where and when a capture was made, and by what.
@@ -94,7 +92,6 @@ func (c *Capture) Assume(version kernel.Version) error {
 	if err != nil {
 		return err
 	}
-	c.packed = nil
 	for i := range c.Setups {
 		if s := &c.Setups[i]; s.Offers == nil {
 			offers := profile.Offers(&s.View, s.KernelVM())
@@ -108,8 +105,7 @@ func (c *Capture) Assume(version kernel.Version) error {
 // hex digits. Equal machines have equal view digests, wherever and whenever
 // they were captured.
 func (c *Capture) ViewDigest() string {
-	d := digesters.Get().(*digester)
-	defer digesters.Put(d)
+	var d digester
 	return d.view(c)
 }
 
