@@ -16,6 +16,8 @@ import (
 	"sync"
 
 	"github.com/guise-project/guise/internal/atomicfile"
+	"github.com/guise-project/guise/internal/progress"
+	"github.com/guise-project/guise/lab/internal/lockfile"
 )
 
 const modulePath = "github.com/guise-project/guise"
@@ -128,7 +130,20 @@ func buildGuest(ctx context.Context, root, goarch string) (string, error) {
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return "", err
 	}
-	temporary, err := os.MkdirTemp(directory, "build-")
+	task := progress.Start(ctx, "building guise for linux/"+goarch, 0, progress.Things)
+	defer task.Done()
+	unlock, err := lockfile.Lock(ctx, filepath.Join(directory, "lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if isFile(path) {
+		return path, nil // another process built it meanwhile
+	}
+	if err := removeAll(filepath.Join(directory, unfinishedBuild+"*")); err != nil {
+		return "", err
+	}
+	temporary, err := os.MkdirTemp(directory, unfinishedBuild)
 	if err != nil {
 		return "", err
 	}
@@ -149,6 +164,18 @@ func buildGuest(ctx context.Context, root, goarch string) (string, error) {
 		return "", err
 	}
 	return path, atomicfile.Write(path, binary, 0o755)
+}
+
+// unfinishedBuild begins the names of directories that builds work in.
+const unfinishedBuild = "build-"
+
+// removeAll removes what a pattern matches: what a guise that was killed left.
+func removeAll(pattern string) error {
+	left, err := filepath.Glob(pattern)
+	for _, path := range left {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
 }
 
 // sourceDigest stands for the sources below a module root: the name, size and

@@ -80,6 +80,24 @@ func findKernel(name string, a architecture) (kernelImage, error) {
 	return image, nil
 }
 
+// SetUp returns the fetched kernel that a host is started with; false where it was
+// not fetched, as an image given by its path.
+func (h Host) SetUp() (debian.Kernel, bool) {
+	h, a, err := h.withDefaults()
+	if err != nil || strings.Contains(h.Kernel, "/") {
+		return debian.Kernel{}, false
+	}
+	directory, err := kernelDirectory()
+	if err != nil {
+		return debian.Kernel{}, false
+	}
+	manifest, err := debian.ReadManifest(directory)
+	if err != nil {
+		return debian.Kernel{}, false
+	}
+	return manifest.Find(a.debian, h.Kernel)
+}
+
 // setupHint is the command that fetches a kernel.
 func setupHint(name string, a architecture) string {
 	hint := "guise lab setup --kernels " + name

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/guise-project/guise/internal/progress"
 	"github.com/guise-project/guise/lab/channel"
 	"github.com/guise-project/guise/lab/internal/lockfile"
 )
@@ -38,6 +39,9 @@ const snapshotSpace = 8 << 30
 // wakeLimit is how long a restored machine may take to be ready, a hundred
 // times what it takes where nothing else runs.
 const wakeLimit = 20 * time.Second
+
+// unfinishedState ends the name of a state that is being written.
+const unfinishedState = ".new"
 
 type snapshot struct{ state, hello, lock string }
 
@@ -144,7 +148,9 @@ func (m *machine) start(ctx context.Context) (*live, error) {
 	}
 	// Those who wait for the same host then find its snapshot: quicker than a
 	// boot of their own on a core the first one needs.
+	waiting := progress.Start(ctx, "waiting for a guise that boots "+m.host.Name(), 0, progress.Things)
 	unlock, err := lockfile.Lock(ctx, s.lock)
+	waiting.Done()
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +164,12 @@ func (m *machine) start(ctx context.Context) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.save(s); err != nil {
+	keeping := progress.Start(ctx, "keeping a snapshot of "+m.host.Name(), 0, progress.Bytes)
+	stop := keeping.Follow(func() int64 { return sizeOf(s.state + unfinishedState) })
+	err = l.save(s)
+	stop()
+	keeping.Done()
+	if err != nil {
 		// A snapshot is only to save time: QEMU at times cannot go on after
 		// one it could not finish.
 		l.kill()
@@ -198,6 +209,8 @@ func (m *machine) launch(ctx context.Context, more ...string) (*live, error) {
 }
 
 func (m *machine) boot(ctx context.Context) (*live, error) {
+	task := progress.Start(ctx, "booting "+m.host.Name(), 0, progress.Things)
+	defer task.Done()
 	l, err := m.launch(ctx, m.bootArgs...)
 	if err != nil {
 		return nil, err
@@ -219,7 +232,7 @@ func (l *live) save(s snapshot) error {
 	if err := l.waitIdle(); err != nil {
 		return err
 	}
-	temporary := s.state + ".new"
+	temporary := s.state + unfinishedState
 	defer os.Remove(temporary)
 	if err := monitor.save(temporary); err != nil {
 		return err
@@ -242,6 +255,8 @@ func (l *live) save(s snapshot) error {
 }
 
 func (m *machine) restore(ctx context.Context, s snapshot) (*live, error) {
+	task := progress.Start(ctx, "waking "+m.host.Name(), 0, progress.Things)
+	defer task.Done()
 	hello, err := os.ReadFile(s.hello)
 	if err != nil {
 		return nil, err
@@ -269,6 +284,15 @@ func (m *machine) restore(ctx context.Context, s snapshot) (*live, error) {
 	}
 	l.restored = true
 	return l, nil
+}
+
+// sizeOf is how many bytes of a file are there, 0 where there is none.
+func sizeOf(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return allocated(info)
 }
 
 // wakeWithin wakes a restored machine, which takes a moment, or ends one that

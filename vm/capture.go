@@ -25,8 +25,9 @@ type CaptureOptions struct {
 	// Setups are the setups to capture; nil stands for every one the host
 	// accepts.
 	Setups []guise.Setup
-	// Progress, where not nil, is called before each setup.
-	Progress func(setup guise.Setup)
+	// Progress, where not nil, is told before each setup how many are done, and
+	// of how many. On a machine with unlike cores it begins anew with each kind.
+	Progress func(done, of int64)
 }
 
 // Capture finds what a host can give a guest, setup by setup, from the host
@@ -59,9 +60,9 @@ func Capture(ctx context.Context, host Host, options CaptureOptions) (*guise.Cap
 			return nil, fmt.Errorf("%s: %w", host, err)
 		}
 	}
-	for _, setup := range setups {
+	for i, setup := range setups {
 		if options.Progress != nil {
-			options.Progress(setup)
+			options.Progress(int64(i), int64(len(setups)))
 		}
 		c := capturer{ctx: ctx, host: host, setup: setup}
 		captured, err := c.capture()

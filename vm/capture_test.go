@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/guise-project/guise"
@@ -35,13 +36,13 @@ func fake() *vmtest.Fake {
 }
 
 func TestCapture(t *testing.T) {
-	var seen []string
-	capture, err := vm.Capture(t.Context(), fake(), vm.CaptureOptions{Progress: func(s guise.Setup) { seen = append(seen, s.Key()) }})
+	var seen [][2]int64
+	capture, err := vm.Capture(t.Context(), fake(), vm.CaptureOptions{Progress: func(done, of int64) { seen = append(seen, [2]int64{done, of}) }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(capture.Setups) != 2 || len(seen) != 2 || capture.Setup("pmu/vgic0") == nil {
-		t.Fatalf("setups %q; the fake accepts base and pmu", seen)
+	if len(capture.Setups) != 2 || !slices.Equal(seen, [][2]int64{{0, 2}, {1, 2}}) || capture.Setup("pmu/vgic0") == nil {
+		t.Fatalf("%d setups, progress %v; the fake accepts base and pmu", len(capture.Setups), seen)
 	}
 	if !capture.Complete {
 		t.Error("every setup was tried, and the capture does not say so")

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/progress"
 )
 
 // baselineCommand computes a contract, or says why there is none.
@@ -26,7 +27,9 @@ func (c *baselineCommand) Run(s *session) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	task := progress.Start(s.ctx, "finding a contract for "+count(len(captures), "host"), 0, progress.Things)
 	result, err := guise.Baseline(captures, policy)
+	task.Done()
 	if err != nil {
 		return 0, &inputError{err}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/progress"
 	"github.com/guise-project/guise/kvm"
 	"github.com/guise-project/guise/kvm/power"
 	"github.com/guise-project/guise/lab/guest"
@@ -98,6 +99,9 @@ func (c *captureCommand) look(s *session, options vm.CaptureOptions) ([]*guise.C
 		return nil, err
 	}
 	defer host.Close()
+	task := progress.Start(s.ctx, "trying setups", int64(len(options.Setups)), progress.Things)
+	defer task.Done()
+	options.Progress = task.Set
 	return vm.CaptureCores(s.ctx, host, options)
 }
 

@@ -70,8 +70,9 @@ func (e *hintedError) Unwrap() error { return e.err }
 // commandLine is every command with its flags, in the order of groups, by what
 // a user wants. Each subcommand is a struct in a file of its own.
 type commandLine struct {
-	Colour      colourMode  `name:"color" enum:"auto,always,never" default:"auto" placeholder:"WHEN" help:"Colour what is printed: auto (on a terminal, unless NO_COLOR is set), always or never."`
-	ShowVersion versionFlag `name:"version" help:"Print the version."`
+	Colour      colourMode   `name:"color" enum:"auto,always,never" default:"auto" placeholder:"WHEN" help:"Colour what is printed: auto (on a terminal, unless NO_COLOR is set), always or never."`
+	Progress    progressMode `name:"progress" enum:"auto,always,never" default:"auto" env:"GUISE_PROGRESS" placeholder:"WHEN" help:"Show on standard error how far work is, as bars on a terminal and lines elsewhere: auto (of what takes over a second), always or never."`
+	ShowVersion versionFlag  `name:"version" help:"Print the version."`
 
 	Catalog  catalogCommand  `cmd:"" group:"see" help:"List the built-in captures, each with where it came from."`
 	Capture  captureCommand  `cmd:"" group:"see" help:"Find what KVM on this host can give a guest."`
@@ -142,7 +143,8 @@ func (s *session) run(args []string) (status int) {
 	if !ok {
 		panic(fmt.Sprintf("%s is not a command", parsed.Command()))
 	}
-	s.colour = colourOf(parsed)
+	s.colour = modeOf[colourMode](parsed)
+	defer s.display(modeOf[progressMode](parsed))()
 	if err := checkOutputs(parsed); err != nil {
 		return s.report(err)
 	}

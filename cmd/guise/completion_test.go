@@ -44,7 +44,7 @@ var completions = []struct{ line, want string }{
 	{"guise lab run --memory ", ""},
 	{"guise baseline --with sve,pm", "sve,pmu"},
 	{"guise completion ", "bash fish zsh"},
-	{"guise version --", "--color --help --version"},
+	{"guise version --", "--color --help --progress --version"},
 }
 
 // shells run a completion script for one command line and print what it

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/progress"
 	"github.com/guise-project/guise/kernel"
 )
 
@@ -22,6 +23,8 @@ type hostArguments struct {
 func (h *hostArguments) load(s *session) ([]*guise.Capture, error) {
 	found := make([][]*guise.Capture, len(h.Hosts))
 	failed := make([]error, len(h.Hosts))
+	task := progress.Start(s.ctx, "reading hosts", int64(len(h.Hosts)), progress.Things)
+	defer task.Done()
 	var workers sync.WaitGroup
 	var next atomic.Int64
 	for range min(runtime.GOMAXPROCS(0), len(h.Hosts)) {
@@ -29,6 +32,7 @@ func (h *hostArguments) load(s *session) ([]*guise.Capture, error) {
 			var buffer []byte // of the files, one after the other: captures hold no part of it
 			for i := int(next.Add(1)) - 1; i < len(h.Hosts); i = int(next.Add(1)) - 1 {
 				found[i], buffer, failed[i] = s.reader.hosts(h.Hosts[i], buffer)
+				task.Add(1)
 			}
 		})
 	}

@@ -34,15 +34,18 @@ func (c *labSetupCommand) Run(s *session) (int, error) {
 			return 0, &inputError{err}
 		}
 	}
-	say := func(line string) { fmt.Fprintln(s.stderr, line) }
 	s.tidy()
-	kernels, err := lab.Setup(s.ctx, c.Arch, c.Kernels, c.Refresh, say)
+	kernels, err := lab.Setup(s.ctx, c.Arch, c.Kernels, c.Refresh, s.say)
 	if err != nil {
 		return 0, err
 	}
 	var rows [][]string
 	for i, k := range kernels {
-		rows = append(rows, []string{c.Kernels[i], k.Release, k.Packages[0].Name, k.Packages[0].Version, k.Packages[0].Suite})
+		passed := ""
+		if len(k.PassedOver) > 0 {
+			passed = "the mirror did not have " + strings.Join(k.PassedOver, ", ")
+		}
+		rows = append(rows, []string{c.Kernels[i], k.Release, k.Packages[0].Name, k.Packages[0].Version, k.Packages[0].Suite, passed})
 	}
 	plainColumns(s.stdout, rows)
 	return statusYes, nil

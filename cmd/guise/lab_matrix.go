@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/progress"
-
 	"github.com/guise-project/guise/internal/atomicfile"
 	"github.com/guise-project/guise/internal/plain"
+	"github.com/guise-project/guise/internal/progress"
 	"github.com/guise-project/guise/lab"
 )
 
@@ -57,9 +56,10 @@ func (c *labMatrixCommand) Run(s *session) (int, error) {
 		}
 	}
 	s.tidy()
+	job.Env = append(job.Env, unwatched...)
 	hosts := lab.Hosts(c.host("", ""), c.Kernels, c.CPUs)
-	started, ended, finish := s.showProgress(hosts)
-	cells := lab.Matrix(s.ctx, hosts, job, started, ended)
+	ended, finish := s.showProgress(hosts)
+	cells := lab.Matrix(s.ctx, hosts, job, nil, ended)
 	finish()
 	for _, cell := range cells {
 		// What this machine lacks, every host lacks: say it once, with the mend.
@@ -168,45 +168,17 @@ func writeOutputs(directory string, files []lab.File) error {
 	return nil
 }
 
-// showProgress tells on standard error how far a matrix is: a moving picture on
-// a terminal, a line for each answer elsewhere.
-func (s *session) showProgress(hosts []lab.Host) (started, ended func(int, lab.Cell), finish func()) {
-	if !isTerminal(s.stderr) {
-		done := 0
-		return nil, func(_ int, cell lab.Cell) {
-			done++
-			a := answerOf(cell)
-			fmt.Fprintf(s.stderr, "%d/%d %s: status %d after %.1f s\n", done, len(hosts), cell.Host.Name(), a.Status, a.Seconds)
-		}, func() {}
+// showProgress tells on standard error how far a matrix is: how many hosts are
+// done, and a line for each. The returned functions are as lab.Matrix wants them,
+// and called when it is over.
+func (s *session) showProgress(hosts []lab.Host) (ended func(int, lab.Cell), finish func()) {
+	all := progress.Start(s.ctx, "hosts", int64(len(hosts)), progress.Things)
+	done := 0
+	ended = func(_ int, cell lab.Cell) {
+		done++
+		all.Add(1)
+		a := answerOf(cell)
+		s.say(fmt.Sprintf("%d/%d %s: status %d after %.1f s", done, len(hosts), cell.Host.Name(), a.Status, a.Seconds))
 	}
-	writer := progress.NewWriter()
-	writer.SetOutputWriter(s.stderr)
-	writer.SetAutoStop(false)
-	writer.SetNumTrackersExpected(len(hosts) + 1)
-	writer.Style().Visibility.Value = false
-	writer.Style().Visibility.Percentage = false
-	writer.Style().Options.TimeInProgressPrecision = time.Second
-	all := &progress.Tracker{Message: fmt.Sprintf("%d hosts", len(hosts)), Total: int64(len(hosts))}
-	writer.AppendTracker(all)
-	trackers := make([]*progress.Tracker, len(hosts))
-	go writer.Render()
-	started = func(place int, cell lab.Cell) {
-		trackers[place] = &progress.Tracker{Message: cell.Host.Name(), RemoveOnCompletion: true}
-		writer.AppendTracker(trackers[place])
-	}
-	ended = func(place int, cell lab.Cell) {
-		all.Increment(1)
-		if a := answerOf(cell); a.Status == statusYes {
-			trackers[place].MarkAsDone()
-		} else {
-			trackers[place].MarkAsErrored()
-		}
-	}
-	finish = func() {
-		writer.Stop()
-		for writer.IsRenderInProgress() {
-			time.Sleep(time.Millisecond)
-		}
-	}
-	return started, ended, finish
+	return ended, all.Done
 }

@@ -183,7 +183,7 @@ func labOutcomes(ctx context.Context, name string, args []string, files []lab.Fi
 			host.Append = append(host.Append, word)
 		}
 	}
-	result, err := lab.Run(ctx, host, lab.Job{Args: args, Files: files})
+	result, err := lab.Run(ctx, host, lab.Job{Args: args, Files: files, Env: unwatched})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/internal/progress"
 )
 
 // poolsCommand divides hosts into pools that each have a contract.
@@ -26,7 +27,9 @@ func (c *poolsCommand) Run(s *session) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	task := progress.Start(s.ctx, "finding pools of "+count(len(captures), "host"), 0, progress.Things)
 	result, err := guise.Pools(captures, policy, c.Rungs)
+	task.Done()
 	if err != nil {
 		return 0, &inputError{err}
 	}

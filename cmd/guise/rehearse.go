@@ -108,7 +108,7 @@ func (c *rehearseCommand) endpoint(flag, text string) (lab.Host, error) {
 // status of 1 is an answer like 0. The host is booted, never restored: a move is
 // between kernels that have run.
 func (c *rehearseCommand) half(s *session, host lab.Host, args []string, name string, content []byte, output string) ([]byte, error) {
-	job := lab.Job{Args: args, Outputs: []string{output}}
+	job := lab.Job{Args: args, Outputs: []string{output}, Env: unwatched}
 	if name != "" {
 		job.Files = []lab.File{{Path: name, Content: content}}
 	}

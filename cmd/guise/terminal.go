@@ -1,24 +1,60 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strconv"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/guise-project/guise/internal/progress"
 )
 
 // colourMode says when to colour: auto, always or never.
 type colourMode string
 
-// colourOf returns what --color says.
-func colourOf(line *kong.Context) colourMode {
+// progressMode is when to show how far work is.
+type progressMode string
+
+// progressVariable is the environment's word on it, where --progress is not given.
+const progressVariable = "GUISE_PROGRESS"
+
+// modeOf returns what the flag of a type says: --color, --progress.
+func modeOf[T ~string](line *kong.Context) T {
 	for _, flag := range line.Flags() {
-		if mode, ok := flag.Target.Interface().(colourMode); ok {
+		if mode, ok := flag.Target.Interface().(T); ok {
 			return mode
 		}
 	}
 	return "auto"
+}
+
+// display makes the display of the command's context, and returns what ends it.
+func (s *session) display(mode progressMode) (finish func()) {
+	show := progress.New
+	switch mode {
+	case "always":
+		show = progress.Eager
+	case "never":
+		show = progress.Silent
+	}
+	display := show(s.stderr)
+	s.ctx = progress.NewContext(s.ctx, display)
+	return display.Close
+}
+
+// unwatched is the environment of a guise in a lab host whose standard error
+// nobody reads while it runs.
+var unwatched = []string{progressVariable + "=never"}
+
+// say writes a line on standard error, whatever is shown there of how far work is.
+func (s *session) say(line string) {
+	if display := progress.FromContext(s.ctx); display != nil {
+		display.Say(line)
+		return
+	}
+	fmt.Fprintln(s.stderr, line)
 }
 
 // colours reports whether standard output is to be coloured: as --color says,

@@ -23,6 +23,7 @@ var Rules = []Rule{
 	{"packages import only downwards", importDirections},
 	{"pure packages are pure", purity},
 	{"unsafe is in files that say so", unsafeFiles},
+	{"random names are not of this process's own generator", randomNames},
 	{"tests are skipped in one place", skips},
 	{"files are short", lengths},
 	{"generated files say so", generatedFiles},
@@ -122,6 +123,52 @@ func unsafeFiles(t *Tree) (breaches []string) {
 }
 
 // skips finds tests that skip themselves, or do less in a hurry.
+// ownGenerator are functions that draw from the generator of the Go runtime, which
+// a guise that waits in a snapshot of a lab host had seeded before: every host that
+// is restored from it would draw the same. Package crypto/rand asks the kernel,
+// whose generator is seeded anew.
+var ownGenerator = map[string][]string{
+	"os":           {"CreateTemp", "MkdirTemp"},
+	"math/rand":    nil, // everything
+	"math/rand/v2": {"Float32", "Float64", "Int", "Int32", "Int32N", "Int64", "Int64N", "IntN", "N", "Perm", "Shuffle", "Uint", "Uint32", "Uint32N", "Uint64", "Uint64N", "UintN"},
+}
+
+// notInSnapshots are rooms and packages that never run in a lab host.
+var notInSnapshots = []string{"lab", "lab/debian", "bench", "internal/mutate"}
+
+func randomNames(t *Tree) (breaches []string) {
+	for _, f := range t.Files {
+		if f.Go == nil || f.Test() || slices.Contains(notInSnapshots, f.Directory()) || below(f.Directory(), "bench") {
+			continue
+		}
+		from := map[string][]string{}
+		f.imports(func(spec *ast.ImportSpec, path string) {
+			functions, found := ownGenerator[path]
+			switch {
+			case found && functions == nil:
+				breaches = append(breaches, fmt.Sprintf("%s: imports %s; want crypto/rand", t.at(spec), path))
+			case found && spec.Name != nil:
+				from[spec.Name.Name] = functions
+			case found && path == "os":
+				from["os"] = functions
+			case found:
+				from["rand"] = functions
+			}
+		})
+		ast.Inspect(f.Go, func(node ast.Node) bool {
+			selector, ok := node.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if of, ok := selector.X.(*ast.Ident); ok && slices.Contains(from[of.Name], selector.Sel.Name) {
+				breaches = append(breaches, fmt.Sprintf("%s: %s.%s draws from the runtime's generator, which repeats in hosts restored from a snapshot; want crypto/rand", t.at(node), of.Name, selector.Sel.Name))
+			}
+			return true
+		})
+	}
+	return breaches
+}
+
 func skips(t *Tree) (breaches []string) {
 	for _, f := range t.Files {
 		if f.Go == nil || below(f.Directory(), "internal/testenv") {

@@ -21,8 +21,14 @@ func (l *lines) tick(t *Task) {
 }
 
 func (l *lines) end(t *Task) {
-	l.line(t, fmt.Sprintf(" done in %.1f s", time.Since(t.started).Seconds()))
+	how := "done in"
+	if t.failed {
+		how = "failed after"
+	}
+	l.line(t, fmt.Sprintf(" %s %.1f s", how, time.Since(t.started).Seconds()))
 }
+
+func (l *lines) say(line string) { fmt.Fprintln(l.w, line) }
 
 func (l *lines) close() {}
 
@@ -43,11 +49,13 @@ func (l *lines) line(t *Task, end string) {
 }
 
 // bars draws a bar for each task that runs. The library redraws them in a
-// goroutine of its own, which runs only while there is a task to draw.
+// goroutine of its own, which runs only while there is a task to draw: what a
+// command prints after its last task is not drawn over.
 type bars struct {
 	w        io.Writer
-	writer   pretty.Writer
+	writer   pretty.Writer // nil while there is nothing to draw
 	rendered chan struct{}
+	drawn    int // how many tasks are
 }
 
 func newBars(w io.Writer) *bars { return &bars{w: w} }
@@ -60,6 +68,7 @@ func (b *bars) begin(t *Task) {
 	units.Formatter = t.unit.text
 	tracker := &pretty.Tracker{Message: t.name, Total: t.total, Units: units, AutoStopDisabled: true}
 	b.writer.AppendTracker(tracker)
+	b.drawn++
 	t.bar = tracker
 	b.tick(t)
 }
@@ -69,6 +78,7 @@ func (b *bars) start() {
 	b.writer.SetOutputWriter(b.w)
 	b.writer.SetUpdateFrequency(patience / 10)
 	b.writer.SetStyle(pretty.StyleBlocks)
+	b.writer.SetTrackerPosition(pretty.PositionRight)
 	b.rendered = make(chan struct{})
 	go func() {
 		defer close(b.rendered)
@@ -91,13 +101,29 @@ func (b *bars) tick(t *Task) {
 func (b *bars) end(t *Task) {
 	b.tick(t)
 	if tracker, ok := t.bar.(*pretty.Tracker); ok {
-		tracker.MarkAsDone()
+		if t.failed {
+			tracker.MarkAsErrored()
+		} else {
+			tracker.MarkAsDone()
+		}
 	}
+	if b.drawn--; b.drawn == 0 {
+		b.close()
+	}
+}
+
+func (b *bars) say(line string) {
+	if b.writer != nil {
+		b.writer.Log("%s", line)
+		return
+	}
+	fmt.Fprintln(b.w, line)
 }
 
 func (b *bars) close() {
 	if b.writer != nil {
 		b.writer.Stop()
 		<-b.rendered
+		b.writer, b.drawn = nil, 0
 	}
 }

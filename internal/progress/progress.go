@@ -1,9 +1,9 @@
 // Package progress tells a person how far long work has come: bars on a
 // terminal, plain lines elsewhere, and nothing of what is over within a second.
 //
-// A command makes one Display on its standard error, hands it down, and closes
-// it before it prints its answer. Every method may be called on nil, which shows
-// nothing, and by several goroutines at a time.
+// A command makes one Display on its standard error and puts it into the context
+// that it hands down; whoever does long work begins a Task there. Every method
+// may be called on nil, which shows nothing, and by several goroutines at a time.
 package progress
 
 import (
@@ -53,6 +53,7 @@ type Display struct {
 
 	mu    sync.Mutex // of all that follows, and of the tasks' own
 	how   drawing
+	eager bool
 	tasks []*Task // those that run
 }
 
@@ -64,12 +65,28 @@ func New(w io.Writer) *Display {
 	return newDisplay(&lines{w: w})
 }
 
+// Eager makes a display like New's that shows what is over at once, too.
+func Eager(w io.Writer) *Display {
+	d := New(w)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.eager = true
+	return d
+}
+
+// Silent makes a display that writes to w only what is to stay; see Say.
+func Silent(w io.Writer) *Display {
+	return &Display{how: &lines{w: w}, quit: make(chan struct{})}
+}
+
 // drawing is one way to show tasks. Its methods are called one at a time.
 type drawing interface {
 	begin(*Task)
 	// tick is called again and again while tasks run.
 	tick(*Task)
 	end(*Task)
+	// say writes a line that stays.
+	say(string)
 	close()
 }
 
@@ -95,6 +112,9 @@ func (d *Display) look() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, t := range d.tasks {
+		if t.follow != nil {
+			t.done.Store(t.follow())
+		}
 		switch {
 		case t.shown:
 			d.how.tick(t)
@@ -115,11 +135,24 @@ func (d *Display) Task(name string, total int64, unit Unit) *Task {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.tasks = append(d.tasks, t)
+	if d.eager {
+		t.shown = true
+		d.how.begin(t)
+	}
 	return t
 }
 
-// Close takes bars off the terminal. Tasks that are not done are left as they
-// are.
+// Say writes a line that is not about how far a task has come.
+func (d *Display) Say(line string) {
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.how.say(line)
+}
+
+// Close stops drawing. Tasks that are not done are left as they are.
 func (d *Display) Close() {
 	if d == nil {
 		return
@@ -142,9 +175,11 @@ type Task struct {
 	unit    Unit
 	started time.Time
 	done    atomic.Int64
-	shown   bool      // of the display's mu
-	said    time.Time // of the display's mu: when a line was last written
-	bar     any       // of the display's mu: what draws the task
+	follow  func() int64 // of the display's mu: asks how much is done
+	shown   bool         // of the display's mu
+	said    time.Time    // of the display's mu: when a line was last written
+	bar     any          // of the display's mu: what draws the task
+	failed  bool         // of the display's mu
 }
 
 // Add says that n more units are done.
@@ -165,8 +200,31 @@ func (t *Task) Set(n, total int64) {
 	t.total = total
 }
 
+// Follow has the display ask how much is done, as often as it draws, until stop is
+// called: for work that cannot say so itself.
+func (t *Task) Follow(done func() int64) (stop func()) {
+	if t == nil {
+		return func() {}
+	}
+	set := func(follow func() int64) {
+		t.display.mu.Lock()
+		defer t.display.mu.Unlock()
+		if t.follow != nil {
+			t.done.Store(t.follow())
+		}
+		t.follow = follow
+	}
+	set(done)
+	return func() { set(nil) }
+}
+
 // Done says that the task is over, however much of it was done.
-func (t *Task) Done() {
+func (t *Task) Done() { t.end(false) }
+
+// Fail says that the task is over, and that it failed.
+func (t *Task) Fail() { t.end(true) }
+
+func (t *Task) end(failed bool) {
 	if t == nil {
 		return
 	}
@@ -176,7 +234,7 @@ func (t *Task) Done() {
 	for i := range d.tasks {
 		if d.tasks[i] == t {
 			d.tasks = append(d.tasks[:i:i], d.tasks[i+1:]...)
-			if t.shown {
+			if t.failed = failed; t.shown {
 				d.how.end(t)
 			}
 			return

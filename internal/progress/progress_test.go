@@ -2,7 +2,9 @@ package progress
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,14 +59,75 @@ func TestLines(t *testing.T) {
 	})
 }
 
+// TestEager: where it was asked for, short work is shown too.
+func TestEager(t *testing.T) {
+	var out bytes.Buffer
+	d := Eager(&out)
+	d.Task("reading hosts", 2, Things).Done()
+	d.Task("booting", 0, Things).Fail()
+	d.Close()
+	if want := regexp.MustCompile(`^reading hosts: 0 of 2\nreading hosts: 0 of 2, done in \d+\.\d s\nbooting: \.\.\.\nbooting: failed after \d+\.\d s\n$`); !want.Match(out.Bytes()) {
+		t.Errorf("said\n%s\nwant %s", &out, want)
+	}
+}
+
+// TestSay: what is to stay is written whatever is shown, and between bars too.
+func TestSay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		for name, d := range map[string]*Display{"lines": New(&out), "silent": Silent(&out), "bars": newDisplay(newBars(&out))} {
+			out.Reset()
+			d.Say("before")
+			task := d.Task("fetching", 0, Bytes)
+			time.Sleep(2 * time.Second)
+			d.Say("6.12.118: passed over")
+			time.Sleep(time.Second)
+			task.Done()
+			d.Say("after")
+			d.Close()
+			if text := out.String(); !strings.HasPrefix(text, "before\n") || !strings.Contains(text, "6.12.118: passed over") || !strings.HasSuffix(text, "after\n") {
+				t.Errorf("%s: said %q", name, text)
+			}
+			if shown := strings.Contains(out.String(), "fetching"); shown == (name == "silent") {
+				t.Errorf("%s: said %q", name, out.String())
+			}
+		}
+	})
+}
+
+// TestFollow: the display asks for what nobody tells it, and a last time.
+func TestFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		d := New(&out)
+		var size atomic.Int64
+		task := d.Task("fetching", 5000, Bytes)
+		stop := task.Follow(size.Load)
+		size.Store(2000)
+		time.Sleep(2 * time.Second)
+		size.Store(5000)
+		stop()
+		size.Store(9000)
+		task.Done()
+		d.Close()
+		if want := "fetching: 2.0 kB of 5.0 kB\nfetching: 5.0 kB of 5.0 kB, done in 2.0 s\n"; out.String() != want {
+			t.Errorf("said %q, want %q", &out, want)
+		}
+	})
+}
+
 // TestNil: whoever does the work need not know whether anybody looks.
 func TestNil(t *testing.T) {
 	var d *Display
 	task := d.Task("nothing", 0, Things)
 	task.Add(1)
 	task.Set(1, 2)
+	task.Follow(func() int64 { return 0 })()
 	task.Done()
+	task.Fail()
+	d.Say("nothing")
 	d.Close()
+	Start(t.Context(), "nothing", 0, Things).Done()
 }
 
 // TestBars: on a terminal a task has a bar with its name and how much is done.

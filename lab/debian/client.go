@@ -12,7 +12,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/guise-project/guise/internal/progress"
 )
 
 // keyring holds Debian's archive keys (package debian-archive-keyring); tests have
@@ -42,8 +45,9 @@ type Mirrors struct {
 	Archive, Security string
 }
 
-// SystemMirrors takes the addresses from the package sources of this system.
-func SystemMirrors(ctx context.Context) (Mirrors, error) {
+// SystemMirrors takes the addresses from the package sources of this system. What
+// it has to keep meanwhile is in the given directory.
+func SystemMirrors(ctx context.Context, directory string) (Mirrors, error) {
 	const format = "$(REPO_URI) $(LABEL)"
 	out, err := runTool(ctx, nil, "apt-get", "indextargets", "--format", format)
 	if err != nil {
@@ -53,7 +57,7 @@ func SystemMirrors(ctx context.Context) (Mirrors, error) {
 	if m.Archive == "" {
 		// A system whose lists were deleted, as images of containers are, knows
 		// the addresses but not whose they are: read the lists, elsewhere.
-		lists, err := os.MkdirTemp("", "guise-lists-")
+		lists, err := os.MkdirTemp(directory, unfinished+"lists-")
 		if err != nil {
 			return Mirrors{}, err
 		}
@@ -284,9 +288,15 @@ func compareDebianVersions(ctx context.Context, a, b string) (int, error) {
 // download fetches one package into a directory and returns its path. The
 // client has checked it against the signed lists.
 func (c *client) download(ctx context.Context, directory string, p candidate) (string, error) {
-	if _, err := c.run(ctx, directory, "apt-get", "download", p.name+"="+p.version); err != nil {
+	task := progress.Start(ctx, fmt.Sprintf("fetching %s %s from %s", p.name, p.version, p.suite), c.size(ctx, p), progress.Bytes)
+	stop := task.Follow(func() int64 { return sizeOf(filepath.Join(directory, p.name+"_*")) })
+	_, err := c.run(ctx, directory, "apt-get", "download", p.name+"="+p.version)
+	stop()
+	if err != nil {
+		task.Fail()
 		return "", err
 	}
+	task.Done()
 	matches, err := filepath.Glob(filepath.Join(directory, p.name+"_*.deb"))
 	if err == nil && len(matches) != 1 {
 		err = fmt.Errorf("apt-get download %s=%s: it left %d files: %w", p.name, p.version, len(matches), fs.ErrNotExist)
@@ -295,6 +305,33 @@ func (c *client) download(ctx context.Context, directory string, p candidate) (s
 		return "", err
 	}
 	return matches[0], nil
+}
+
+// size is how many bytes the lists say a package has, 0 where they do not.
+func (c *client) size(ctx context.Context, p candidate) int64 {
+	record, err := c.run(ctx, "", "apt-cache", "show", "--no-all-versions", p.name+"="+p.version)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(record) {
+		if text, found := strings.CutPrefix(line, "Size: "); found {
+			size, _ := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+			return size
+		}
+	}
+	return 0
+}
+
+// sizeOf is how many bytes the files of a pattern have.
+func sizeOf(pattern string) int64 {
+	var size int64
+	paths, _ := filepath.Glob(pattern)
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			size += info.Size()
+		}
+	}
+	return size
 }
 
 // runTool runs a program in the C locale and returns its output; an error holds

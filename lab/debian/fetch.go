@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/guise-project/guise/internal/progress"
 	"github.com/guise-project/guise/lab/internal/lockfile"
 )
 
@@ -30,13 +31,15 @@ type Request struct {
 	Refresh bool
 	// Mirrors are the system's own where empty.
 	Mirrors Mirrors
-	// Report, where not nil, is told what is being done, a line at a time.
+	// Report, where not nil, is told what did not go as it should, a line at a
+	// time.
 	Report func(string)
 }
 
 // Fetch returns a kernel for each wanted version, in order. What is already
 // here is checked against its digest; the rest is fetched: the newest package
-// that matches and that the mirror really has, the next where it does not.
+// that matches and that the mirror really has, the next where it does not. How
+// far it is shows on the context's progress display.
 func Fetch(ctx context.Context, r Request) ([]Kernel, error) {
 	for _, version := range r.Versions {
 		if _, err := ParseVersion(version); err != nil {
@@ -119,6 +122,7 @@ func (f *fetcher) kernel(ctx context.Context, version string) (Kernel, error) {
 		return Kernel{}, err
 	}
 	var failures []error
+	var passedOver []string
 	// A suite may have the image of a kernel and no longer its modules. KVM/arm64
 	// is built in, so that such a kernel is better than none.
 	for _, modules := range []bool{true, false} {
@@ -129,7 +133,7 @@ func (f *fetcher) kernel(ctx context.Context, version string) (Kernel, error) {
 			if !modules && c.modules() == "" {
 				continue
 			}
-			k, err := f.fetch(ctx, c, modules)
+			k, err := f.fetch(ctx, c, modules, passedOver)
 			if err == nil {
 				return k, nil
 			}
@@ -139,6 +143,9 @@ func (f *fetcher) kernel(ctx context.Context, version string) (Kernel, error) {
 			// Lists name packages that a mirror has already dropped.
 			f.request.Report(fmt.Sprintf("%s %s: passed over: %v", c.name, c.version, err))
 			failures = append(failures, err)
+			if !slices.Contains(passedOver, c.version) {
+				passedOver = append(passedOver, c.version)
+			}
 		}
 	}
 	if len(failures) == 0 {
@@ -202,7 +209,7 @@ func (f *fetcher) start(ctx context.Context) error {
 	mirrors := f.request.Mirrors
 	if mirrors.Archive == "" {
 		var err error
-		if mirrors, err = SystemMirrors(ctx); err != nil {
+		if mirrors, err = SystemMirrors(ctx, f.request.Directory); err != nil {
 			return err
 		}
 	}
@@ -210,19 +217,25 @@ func (f *fetcher) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.request.Report("reading the package lists for " + f.request.Arch)
+	task := progress.Start(ctx, "reading the package lists for "+f.request.Arch, 0, progress.Things)
 	f.listErr = client.update(ctx)
+	task.Done()
 	if ctx.Err() != nil {
 		return f.listErr
+	}
+	if f.listErr != nil {
+		// Another suite may have the kernel; a list that is not what it should be
+		// is news all the same.
+		f.request.Report(fmt.Sprintf("package lists for %s: %v", f.request.Arch, f.listErr))
 	}
 	f.client = client
 	return nil
 }
 
 // fetch downloads the packages of a kernel, unpacks them and notes it in the
-// manifest. It leaves either all of that or nothing. A package of modules is
-// left out unless they are wanted.
-func (f *fetcher) fetch(ctx context.Context, c candidate, modules bool) (Kernel, error) {
+// manifest, with the newer packages that were passed over for it. It leaves either
+// all of that or nothing. A package of modules is left out unless they are wanted.
+func (f *fetcher) fetch(ctx context.Context, c candidate, modules bool, passedOver []string) (Kernel, error) {
 	temporary, err := os.MkdirTemp(f.request.Directory, unfinished)
 	if err != nil {
 		return Kernel{}, err
@@ -233,10 +246,9 @@ func (f *fetcher) fetch(ctx context.Context, c candidate, modules bool) (Kernel,
 		// First what may not be there.
 		packages = []candidate{{name, c.version, c.suite}, c}
 	}
-	k := Kernel{Arch: f.request.Arch, Version: c.upstream()}
+	k := Kernel{Arch: f.request.Arch, Version: c.upstream(), PassedOver: passedOver}
 	root := filepath.Join(temporary, "root")
 	for _, p := range packages {
-		f.request.Report(fmt.Sprintf("fetching %s %s from %s", p.name, p.version, p.suite))
 		path, err := f.client.download(ctx, temporary, p)
 		if err != nil {
 			return Kernel{}, err
@@ -245,7 +257,10 @@ func (f *fetcher) fetch(ctx context.Context, c candidate, modules bool) (Kernel,
 		if err != nil {
 			return Kernel{}, err
 		}
-		if _, err := runTool(ctx, nil, "dpkg-deb", "-x", path, root); err != nil {
+		task := progress.Start(ctx, "unpacking "+p.name, 0, progress.Things)
+		_, err = runTool(ctx, nil, "dpkg-deb", "-x", path, root)
+		task.Done()
+		if err != nil {
 			return Kernel{}, err
 		}
 		k.Packages = slices.Insert(k.Packages, 0, Package{Name: p.name, Version: p.version, Suite: p.suite, SHA256: digest})
@@ -268,12 +283,29 @@ func (f *fetcher) fetch(ctx context.Context, c candidate, modules bool) (Kernel,
 			return Kernel{}, err
 		}
 	}
-	target := filepath.Join(f.request.Directory, final)
-	if err := errors.Join(os.RemoveAll(target), os.MkdirAll(filepath.Dir(target), 0o755), os.Rename(root, target)); err != nil {
+	if err := replaceDirectory(filepath.Join(f.request.Directory, final), root, filepath.Join(temporary, "old")); err != nil {
 		return Kernel{}, err
 	}
 	f.manifest.add(k)
 	return k, f.manifest.write(f.request.Directory)
+}
+
+// replaceDirectory puts a directory in the place of what is there, which goes to
+// old. Where that fails the old one stays.
+func replaceDirectory(target, with, old string) error {
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return err
+	}
+	err := os.Rename(target, old)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	had := err == nil
+	err = os.Rename(with, target)
+	if err != nil && had {
+		err = errors.Join(err, os.Rename(old, target))
+	}
+	return err
 }
 
 // imagePatterns are where Debian's packages have the kernel: arm64 compresses

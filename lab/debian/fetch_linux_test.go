@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -125,6 +126,9 @@ func TestFetchTakesTheNewestThatIsThere(t *testing.T) {
 	}
 	if kernels[0].Version != "6.12.117" || kernels[0].Release != "6.12.117+deb13-arm64" || kernels[1].Version != "6.12.95" {
 		t.Fatalf("got %+v", kernels)
+	}
+	if passed := kernels[0].PassedOver; !slices.Equal(passed, []string{"6.12.118-1"}) || kernels[1].PassedOver != nil {
+		t.Errorf("passed over: %q for 6.12, %q for 6.12.95", passed, kernels[1].PassedOver)
 	}
 	if !strings.Contains(strings.Join(said, "\n"), "linux-image-6.12.118+deb13-arm64 6.12.118-1: passed over: apt-get: exit status 100: Failed to fetch") {
 		t.Errorf("nothing was said of the newest: %q", said)

@@ -50,6 +50,9 @@ type Kernel struct {
 	// ModulesSHA256 is that of the list of the modules' digests, in hex; "" where
 	// there are no modules. The list is ModuleList's file.
 	ModulesSHA256 string `json:"modulesSHA256,omitempty"`
+	// PassedOver are the versions of newer packages, the newest first, that the
+	// lists named and that could not be fetched.
+	PassedOver []string `json:"passedOver,omitempty"`
 }
 
 // ModuleList is the file with the digests of a kernel's modules, relative to the

@@ -74,9 +74,15 @@ func (m *mirror) run(input []byte, arguments ...string) []byte {
 	return out
 }
 
-// publish puts a package of the kernel into the archive, with lists that the
-// named key signs; nobody does where it is "".
+// publish puts a package of the kernel into trixie; see publishIn.
 func (m *mirror) publish(version, key string) {
+	m.t.Helper()
+	m.publishIn("trixie", version, key)
+}
+
+// publishIn puts a package of the kernel into a suite, with lists that the named
+// key signs; nobody does where it is "".
+func (m *mirror) publishIn(suite, version, key string) {
 	m.t.Helper()
 	work := m.t.TempDir()
 	root := filepath.Join(work, "package")
@@ -93,12 +99,12 @@ func (m *mirror) publish(version, key string) {
 	name := "pool/" + mirroredKernel + "_" + version + "_arm64.deb"
 	m.files[name] = deb
 	packages := fmt.Appendf(nil, "Package: %s\nVersion: %s\nArchitecture: arm64\nMaintainer: nobody\nDescription: none\nFilename: %s\nSize: %d\nSHA256: %x\n\n", mirroredKernel, version, name, len(deb), sha256.Sum256(deb))
-	m.files["dists/trixie/main/binary-arm64/Packages"] = packages
-	release := fmt.Appendf(nil, "Origin: Debian\nLabel: Debian\nSuite: stable\nCodename: trixie\nDate: Sat, 01 Aug 2026 00:00:00 UTC\nArchitectures: arm64\nComponents: main\nSHA256:\n %x %d main/binary-arm64/Packages\n", sha256.Sum256(packages), len(packages))
-	delete(m.files, "dists/trixie/InRelease")
-	m.files["dists/trixie/Release"] = release
+	m.files["dists/"+suite+"/main/binary-arm64/Packages"] = packages
+	release := fmt.Appendf(nil, "Origin: Debian\nLabel: Debian\nSuite: stable\nCodename: %s\nDate: Sat, 01 Aug 2026 00:00:00 UTC\nArchitectures: arm64\nComponents: main\nSHA256:\n %x %d main/binary-arm64/Packages\n", suite, sha256.Sum256(packages), len(packages))
+	delete(m.files, "dists/"+suite+"/InRelease")
+	m.files["dists/"+suite+"/Release"] = release
 	if key != "" {
-		m.files["dists/trixie/InRelease"] = m.run(release, "--local-user", key, "--clearsign")
+		m.files["dists/"+suite+"/InRelease"] = m.run(release, "--local-user", key, "--clearsign")
 	}
 }
 
@@ -144,5 +150,24 @@ func TestMirrorsThatLie(t *testing.T) {
 				t.Errorf("unpacked: %v, %v", left, err)
 			}
 		})
+	}
+}
+
+// TestListsThatAreNotSignedAreSaid: where another suite has the kernel, a suite whose
+// list is not taken is news all the same.
+func TestListsThatAreNotSignedAreSaid(t *testing.T) {
+	m := newMirror(t)
+	m.publishIn("trixie", "6.12.117-1", "archive")
+	m.publishIn("bookworm", "6.12.118-1", "stranger")
+	var said []string
+	kernels, err := Fetch(t.Context(), Request{
+		Directory: t.TempDir(), Arch: "arm64", Flavour: "arm64", Versions: []string{"6.12"},
+		Mirrors: Mirrors{Archive: m.url, Security: m.url + "-security"}, Report: func(line string) { said = append(said, line) },
+	})
+	if err != nil || kernels[0].Version != "6.12.117" {
+		t.Fatalf("%+v, %v", kernels, err)
+	}
+	if text := strings.Join(said, "\n"); !strings.HasPrefix(text, "package lists for arm64: ") || !strings.Contains(text, "bookworm InRelease") {
+		t.Errorf("said %q; want a word on bookworm's list", text)
 	}
 }

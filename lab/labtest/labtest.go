@@ -9,12 +9,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,7 +40,26 @@ func Run(t testing.TB, h lab.Host, job lab.Job) lab.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sayKernel(t, h)
 	return result
+}
+
+// said are the kernels that sayKernel spoke of.
+var said sync.Map
+
+// sayKernel says, once in a process, which package a host's kernel is of, and
+// which newer ones the mirror did not have.
+func sayKernel(t testing.TB, h lab.Host) {
+	t.Helper()
+	kernel, fetched := h.SetUp()
+	if _, again := said.LoadOrStore(kernel.Release, true); !fetched || again {
+		return
+	}
+	line := fmt.Sprintf("kernel %s: %s %s of %s", kernel.Version, kernel.Packages[0].Name, kernel.Packages[0].Version, kernel.Packages[0].Suite)
+	if len(kernel.PassedOver) > 0 {
+		line += "; the mirror did not have " + strings.Join(kernel.PassedOver, ", ")
+	}
+	testenv.Figure(t, "%s", line)
 }
 
 // Everyday returns the hosts of a test that make test runs it on, by their names
