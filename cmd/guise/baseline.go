@@ -52,7 +52,9 @@ func (c *baselineCommand) Run(s *session) (int, error) {
 func (c *baselineCommand) print(s *session, captures []*guise.Capture, policy *guise.Policy, result *guise.BaselineResult) {
 	identity, certain := splitFindings(result.Findings, guise.No)
 	_, open := splitFindings(result.Findings, guise.Unknown)
-	fmt.Fprintf(s.stdout, "%s %s\n\n", s.verdictWord(result.Verdict, 4), headline(captures, result, len(certain), len(identity), len(open)))
+	claim, more := baselineHeadline(len(captures), result)
+	s.headline(result.Verdict, claim, more)
+	fmt.Fprintln(s.stdout)
 	findingTable(s.stdout, certain, c.AssumeKernel != "")
 	identityTable(s.stdout, identity)
 	if len(open) > 0 {
@@ -72,37 +74,76 @@ func (c *baselineCommand) print(s *session, captures []*guise.Capture, policy *g
 	c.printMends(s, captures, policy, result)
 }
 
-// headline says in one line what the verdict is about.
-func headline(captures []*guise.Capture, result *guise.BaselineResult, certain, identity, open int) string {
-	hosts := count(len(captures), "host")
-	have, has := "have", ""
-	if len(captures) == 1 {
+// baselineHeadline says in one sentence whether hosts have a contract, and for
+// which VMs, or what stands in the way.
+func baselineHeadline(hosts int, result *guise.BaselineResult) (claim, more string) {
+	have := "have"
+	if hosts == 1 {
 		have = "has"
 	}
-	switch {
-	case result.Verdict == guise.Yes:
-		vms := "made with " + setupText(&result.Setup)
+	switch result.Verdict {
+	case guise.Yes:
 		if power := result.Contract.Power; power != nil {
-			vms = fmt.Sprintf("held at level %v of the architecture", power.Level)
+			return fmt.Sprintf("%s %s a contract", count(hosts, "host"), have), fmt.Sprintf("for VMs held at level %v of the architecture", power.Level)
 		}
-		return fmt.Sprintf("%s %s a contract, for VMs %s", hosts, have, vms)
-	case result.Verdict == guise.Unknown:
-		return fmt.Sprintf("whether %s %s a contract rests on %s that no capture tells", hosts, have, count(open, "point"))
-	case certain == 0:
-		return fmt.Sprintf("%s %s no contract: their identity differs", hosts, have)
+		return fmt.Sprintf("%s %s a contract", count(hosts, "host"), have), "for VMs made with " + setupText(&result.Setup)
+	case guise.Unknown:
+		_, open := splitFindings(result.Findings, guise.Unknown)
+		return "unknown", fmt.Sprintf("whether %s %s a contract rests on %s that no capture tells", count(hosts, "host"), have, count(len(open), "point"))
 	}
-	differ := "differ"
-	if certain == 1 {
-		differ, has = "differs", ""
-	}
-	return fmt.Sprintf("%s %s no contract: %s %s and no VMM can change %s%s", hosts, have, count(certain, "field"), differ, pronoun(certain), has)
+	return "no contract", obstacles(result.Findings)
 }
 
-func pronoun(n int) string {
-	if n == 1 {
-		return "it"
+// obstacles says what kinds of things leave hosts without a contract, and how many
+// of each there are.
+func obstacles(findings []guise.Finding) string {
+	counts := map[string]int{}
+	for i := range findings {
+		if f := &findings[i]; f.Verdict == guise.No {
+			counts[obstacleOf(f)]++
+		}
 	}
-	return "them"
+	var words []string
+	for _, o := range []struct{ kind, one, many string }{
+		{obstacleField, "1 field has no value that every host takes", "%d fields have no value that every host takes"},
+		{obstaclePolicy, "1 field cannot be as the policy wants it", "%d fields cannot be as the policy wants them"},
+		{obstacleIdentity, "the hosts have not one identity", "the hosts have not one identity"},
+		{obstacleSetup, "there is no VM that every host makes", "there is no VM that every host makes"},
+		{obstacleLengths, "the hosts have no set of SVE vector lengths in common", "the hosts have no set of SVE vector lengths in common"},
+	} {
+		switch n := counts[o.kind]; {
+		case n == 1:
+			words = append(words, o.one)
+		case n > 1 && strings.Contains(o.many, "%d"):
+			words = append(words, fmt.Sprintf(o.many, n))
+		case n > 1:
+			words = append(words, o.many)
+		}
+	}
+	return strings.Join(words, ", and ")
+}
+
+// What stands in the way of a contract.
+const (
+	obstacleField    = "field"
+	obstaclePolicy   = "policy"
+	obstacleIdentity = "identity"
+	obstacleSetup    = "setup"
+	obstacleLengths  = "lengths"
+)
+
+func obstacleOf(f *guise.Finding) string {
+	switch f.Kind {
+	case guise.KindPolicy:
+		return obstaclePolicy
+	case guise.KindIdentity:
+		return obstacleIdentity
+	case guise.KindSetup:
+		return obstacleSetup
+	case guise.KindVectors:
+		return obstacleLengths
+	}
+	return obstacleField
 }
 
 // setupText describes a setup in running text.

@@ -67,20 +67,32 @@ func (c *checkCommand) contract(s *session) (*guise.Contract, error) {
 	return result.Contract, nil
 }
 
+// checkHeadline says in one sentence whether a host takes a contract.
+func checkHeadline(v *guise.HostVerdict) (claim, more string) {
+	counts := map[guise.Verdict]int{}
+	for i := range v.Findings {
+		counts[v.Findings[i].Verdict]++
+	}
+	switch v.Verdict {
+	case guise.No:
+		more = count(counts[guise.No], "point") + " against it"
+		if open := counts[guise.Unknown]; open > 0 {
+			more += fmt.Sprintf(", and %d not known", open)
+		}
+		return v.Host + " does not take the contract", more
+	case guise.Unknown:
+		return "unknown", fmt.Sprintf("whether %s takes the contract rests on %s", v.Host, count(counts[guise.Unknown], "point"))
+	}
+	if remarks := counts[guise.Yes]; remarks > 0 {
+		more = count(remarks, "remark")
+	}
+	return v.Host + " takes the contract", more
+}
+
 // print writes one host's verdict for a person.
 func (c *checkCommand) print(s *session, v *guise.HostVerdict) {
-	what := "takes the contract"
-	switch {
-	case v.Verdict == guise.No:
-		what = "refuses it or shows something else"
-	case v.Verdict == guise.Unknown:
-		what = "may take it"
-	}
-	fmt.Fprintf(s.stdout, "%s %s %s", s.verdictWord(v.Verdict, 7), v.Host, what)
-	if n := len(v.Findings); n > 0 {
-		fmt.Fprintf(s.stdout, ": %s", count(n, "finding"))
-	}
-	fmt.Fprintln(s.stdout)
+	claim, more := checkHeadline(v)
+	s.headline(v.Verdict, claim, more)
 	findings := v.Findings
 	if !c.Verbose && len(findings) > 2*mostFields {
 		findings = findings[:2*mostFields]

@@ -18,7 +18,10 @@ import (
 // The rules of what a person sees.
 //
 //   - Data goes to standard output, messages to standard error, hints last.
-//   - The verdict is the first word of an answer.
+//   - The first line of an answer is a plain sentence, which holds the verdict:
+//     "2 hosts have a contract: ...", "no contract: ...", "unknown: ...". What is
+//     unknown says so in the first word. Yes and no do not stand before a
+//     sentence that they could deny.
 //   - Messages start with a lower-case letter or the object they are about and
 //     end without a full stop.
 //   - Colour only on a terminal, and never where NO_COLOR is set, unless --color

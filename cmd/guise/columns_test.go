@@ -110,7 +110,7 @@ func TestColour(t *testing.T) {
 		t.Setenv("NO_COLOR", c.noColour)
 		var out bytes.Buffer
 		status := run(context.Background(), strings.Fields(c.line), nil, &out, &out)
-		if coloured := strings.HasPrefix(out.String(), "\x1b[32myes\x1b[0m     graviton2"); status != statusYes || coloured != c.want {
+		if coloured := strings.HasPrefix(out.String(), "\x1b[32mgraviton2@6.18 takes the contract\x1b[0m"); status != statusYes || coloured != c.want {
 			t.Errorf("guise %s, NO_COLOR=%q: status %d, coloured %v: %s", c.line, c.noColour, status, coloured, out.String())
 		}
 	}

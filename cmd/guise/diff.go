@@ -44,9 +44,10 @@ func (c *diffCommand) Run(s *session) (int, error) {
 // first.
 func (c *diffCommand) print(s *session, a, b string, diff *guise.DiffResult) {
 	if diff.Same() {
-		fmt.Fprintf(s.stdout, "same    %s and %s show a guest the same (setup %s)\n", a, b, diff.Setup)
+		s.headline(guise.Yes, fmt.Sprintf("%s and %s show a guest the same", a, b), inSetup(diff))
 	} else {
-		fmt.Fprintf(s.stdout, "differs %s and %s differ in %s (setup %s)\n\n", a, b, count(len(diff.Differences), "place"), diff.Setup)
+		s.headline(guise.No, fmt.Sprintf("%s and %s differ in %s", a, b, differencesText(diff)), inSetup(diff))
+		fmt.Fprintln(s.stdout)
 	}
 	short := shortNames([]string{a, b})
 	rows := [][]string{{"", short[a], short[b], "more", "who can make them equal", "what it means in a guest"}}
@@ -71,7 +72,8 @@ func (c *diffCommand) print(s *session, a, b string, diff *guise.DiffResult) {
 		from, to string
 		verdict  *guise.HostVerdict
 	}{{a, b, &diff.AToB}, {b, a, &diff.BToA}} {
-		fmt.Fprintf(s.stdout, "%s a VM that uses everything could move from %s to %s%s\n", s.verdictWord(move.verdict.Verdict, 7), move.from, move.to, because(move.verdict))
+		claim, more := moveHeadline(move.verdict, move.from, move.to)
+		s.headline(move.verdict.Verdict, claim, more)
 	}
 	notKnown := diff.NotKnown
 	if !diff.ListsKnown {
@@ -91,7 +93,36 @@ func because(v *guise.HostVerdict) string {
 	if names == nil {
 		return ""
 	}
-	return ": " + elide(names, 3)
+	return elide(names, 3)
+}
+
+// moveHeadline says whether a VM that uses everything one host offers could move,
+// and what stands in the way.
+func moveHeadline(v *guise.HostVerdict, from, to string) (claim, more string) {
+	switch vm := "a VM that uses everything of " + from; v.Verdict {
+	case guise.Yes:
+		return fmt.Sprintf("%s can move to %s", vm, to), ""
+	case guise.No:
+		return fmt.Sprintf("%s cannot move to %s", vm, to), because(v)
+	default:
+		return "unknown", joined(fmt.Sprintf("whether %s can move to %s", vm, to), because(v))
+	}
+}
+
+// differencesText counts what differs: values, and registers that one host lists.
+func differencesText(diff *guise.DiffResult) string {
+	if n := len(diff.Differences); n > 0 {
+		return count(n, "place")
+	}
+	return count(len(diff.OnlyA)+len(diff.OnlyB), "register") + " of their lists"
+}
+
+// inSetup names the setup that a comparison is about.
+func inSetup(diff *guise.DiffResult) string {
+	if diff.Setup == "any" {
+		return "in VMs of any setup"
+	}
+	return "in VMs of setup " + diff.Setup
 }
 
 func (c *diffCommand) printLists(s *session, host string, ids []arm64.ID) {

@@ -237,8 +237,7 @@ func oneForecastStatus(f *model.Forecast) int {
 }
 
 func (c *forecastCommand) print(s *session, name string, f *model.Forecast) {
-	word := forecastWords[forecastStatus(f)]
-	fmt.Fprintf(s.stdout, "%s   %s from Linux %v to %v, in %s\n", word, name, f.From, f.To, count(len(f.Setups), "setup"))
+	s.forecastHeadline(forecastStatus(f), name, fmt.Sprintf("from Linux %v to %v, in %s", f.From, f.To, count(len(f.Setups), "setup")))
 	first := map[string]bool{} // what the first setup showed is not repeated
 	for i := range f.Setups {
 		c.printSetup(s, f, &f.Setups[i], first)

@@ -11,6 +11,18 @@ import (
 
 var forecastWords = map[int]string{statusYes: "same", statusNo: "differs", statusUnknown: "unknown"}
 
+// forecastHeadline says in one sentence whether guests of a host see a change.
+func (s *session) forecastHeadline(status int, host, when string) {
+	switch status {
+	case statusYes:
+		s.headline(guise.Yes, "guests of "+host+" see no change", when)
+	case statusNo:
+		s.headline(guise.No, "guests of "+host+" see a change", when)
+	default:
+		s.headline(guise.Unknown, "unknown", "whether guests of "+host+" see a change "+when)
+	}
+}
+
 // printPlan gives each kernel one verdict.
 func (c *forecastCommand) printPlan(s *session, name string, forecasts []*model.Forecast) {
 	rows := [][]string{{"kernel", "guests see", "fields that change", "not known", "a VM moves there", "and back", "setups it does not make"}}
@@ -39,7 +51,8 @@ func (c *forecastCommand) printPlan(s *session, name string, forecasts []*model.
 			f.To.String(), forecastWords[forecastStatus(f)], fmt.Sprint(changes), fmt.Sprint(unknown), there.String(), back.String(), strings.Join(gone, ", "),
 		})
 	}
-	fmt.Fprintf(s.stdout, "%s   %s from Linux %v to %s\n\n", forecastWords[forecastStatus(forecasts...)], name, forecasts[0].From, strings.Join(c.Kernels, ", "))
+	s.forecastHeadline(forecastStatus(forecasts...), name, fmt.Sprintf("from Linux %v to %s", forecasts[0].From, strings.Join(c.Kernels, ", ")))
+	fmt.Fprintln(s.stdout)
 	columns(s.stdout, rows, 2, 3)
 	fmt.Fprintln(s.stdout, "\nhint: -v names the fields")
 }

@@ -49,10 +49,10 @@ func (c *modelChangesCommand) Run(s *session) (int, error) {
 		return status, s.printJSON(list)
 	}
 	if len(entries) == 0 {
-		fmt.Fprintf(s.stdout, "same   Linux %v and %v: no entry of the change log lies between them\n", from, to)
+		fmt.Fprintf(s.stdout, "Linux %v and %v are the same to guests: no entry of the change log lies between them\n", from, to)
 		return status, nil
 	}
-	fmt.Fprintf(s.stdout, "differs   Linux %v to %v: %s\n\n", from, to, countEntries(len(entries)))
+	fmt.Fprintf(s.stdout, "Linux %v and %v are not the same to guests: %s of the change log\n\n", from, to, countEntries(len(entries)))
 	rows := [][]string{{"release", "what", ""}}
 	unsettled := 0
 	for _, e := range entries {

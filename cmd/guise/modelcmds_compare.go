@@ -68,9 +68,9 @@ func (c *modelCompareCommand) print(s *session, r *difftest.Report) error {
 		_, err = s.stdout.Write(append(data, '\n'))
 		return err
 	}
-	verdict := "same"
+	verdict := "answer the same"
 	if r.Differing > 0 {
-		verdict = "differs"
+		verdict = "do not answer the same"
 	}
 	var parts []string
 	for _, suite := range difftest.AllSuites {
@@ -78,8 +78,8 @@ func (c *modelCompareCommand) print(s *session, r *difftest.Report) error {
 			parts = append(parts, fmt.Sprintf("%s %d", suite, n))
 		}
 	}
-	fmt.Fprintf(s.stdout, "%-8s %s and %s: %d of %d results differ (%s; %d guest operations not modelled; seed %d)\n",
-		verdict, r.Kernel, r.Model, r.Differing, r.Total(), strings.Join(parts, ", "), r.NotModelled, r.Seed)
+	fmt.Fprintf(s.stdout, "%s and %s %s: %d of %d results differ (%s; %d guest operations not modelled; seed %d)\n",
+		r.Kernel, r.Model, verdict, r.Differing, r.Total(), strings.Join(parts, ", "), r.NotModelled, r.Seed)
 	for _, d := range r.Disagreements {
 		fmt.Fprintf(s.stdout, "\n# %s, setup %s: the kernel: %s; the model: %s\n%s\n", d.Suite, d.Setup, d.Kernel, d.Model, d.Scenario)
 	}

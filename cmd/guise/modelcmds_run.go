@@ -205,11 +205,11 @@ func printOutcomes(s *session, name string, outcomes []*scenario.Outcome) {
 	for _, o := range outcomes {
 		checked, failed, left = checked+o.Checked, failed+len(o.Failures), left+o.Left
 	}
-	verdict := "yes"
 	if failed > 0 {
-		verdict = "no"
+		fmt.Fprintf(s.stdout, "%s fails: %d of %s", name, failed, count(checked, "assertion"))
+	} else {
+		fmt.Fprintf(s.stdout, "%s passes: %s", name, count(checked, "assertion"))
 	}
-	fmt.Fprintf(s.stdout, "%-4s %s: %d of %d assertions hold", verdict, name, checked-failed, checked)
 	if left > 0 {
 		fmt.Fprintf(s.stdout, "; %d could not be put to it", left)
 	}

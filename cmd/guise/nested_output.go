@@ -265,11 +265,11 @@ func writeNestedComparison(w io.Writer, plays []nestedPlay) error {
 	for i, p := range plays {
 		names[i] = p.name
 	}
-	word := "same"
+	are := "are"
 	if !sameOutcomes(plays) {
-		word = "differs"
+		are = "are not"
 	}
-	fmt.Fprintf(w, "%s  what becomes of L2 and what L1 sees, under %s\n\n", word, strings.Join(names, ", "))
+	fmt.Fprintf(w, "what becomes of L2 and what L1 sees %s the same under %s\n\n", are, strings.Join(names, ", "))
 	t := &nestedTable{w: w}
 	for i, m := range plays[0].moments {
 		groups := groupCells(plays, i)

@@ -63,9 +63,21 @@ func (c *poolsCommand) print(s *session, hosts int, result *guise.PoolsResult) {
 	for i := range result.Rungs {
 		c.printRung(s, &result.Rungs[i], i > 0)
 	}
-	for i := range result.Alone {
-		fmt.Fprintf(s.stdout, "\n%s: has no certain contract even by itself%s\n", result.Alone[i].Host, because(&result.Alone[i]))
+	if len(result.Rungs) > 0 && len(result.Alone) > 0 {
+		fmt.Fprintln(s.stdout)
 	}
+	for i := range result.Alone {
+		claim, more := aloneHeadline(&result.Alone[i])
+		s.headline(result.Alone[i].Verdict, claim, more)
+	}
+}
+
+// aloneHeadline says of a host that is in no pool whether it has a contract.
+func aloneHeadline(v *guise.HostVerdict) (claim, more string) {
+	if v.Verdict == guise.No {
+		return "no contract", joined(v.Host+" has none even by itself", because(v))
+	}
+	return "unknown", joined(fmt.Sprintf("whether %s has a contract even by itself", v.Host), because(v))
 }
 
 func (c *poolsCommand) printRung(s *session, rung *guise.Rung, gains bool) {

@@ -106,16 +106,27 @@ func (c *proveCommand) input(s *session) (*guise.Contract, vm.ProveOptions, erro
 	return contract, options, err
 }
 
+// headline says in one sentence what the proof is of, and whether it holds.
+func (c *proveCommand) headline(proof *guise.Proof) string {
+	who, what := "a guest", "the contract "+c.Contract
+	if c.Contract == "" {
+		who, what = "a guest of setup "+proof.Setup.Key(), "what userspace reads"
+	}
+	switch proof.Verdict() {
+	case guise.Yes:
+		return fmt.Sprintf("%s sees %s", who, what)
+	case guise.No:
+		if proof.Trace == nil && proof.Power == nil {
+			return "the host does not take " + what
+		}
+		return fmt.Sprintf("%s does not see %s", who, what)
+	}
+	return joined("unknown", fmt.Sprintf("whether %s sees %s", who, what))
+}
+
 // print says what the proof found.
 func (c *proveCommand) print(w io.Writer, proof *guise.Proof) error {
-	what := "a guest of setup " + proof.Setup.Key() + " sees what userspace reads"
-	if c.Contract != "" {
-		what = "a guest sees the contract " + c.Contract
-	}
-	headline := map[guise.Verdict]string{
-		guise.Yes: what, guise.No: "not so: " + what, guise.Unknown: "not settled: " + what,
-	}[proof.Verdict()]
-	fmt.Fprintf(w, "%-4s %s (%s)\n", proof.Verdict(), headline, strings.TrimSpace("Linux "+proof.Host.Kernel+" "+proof.Host.Mode))
+	fmt.Fprintf(w, "%s (%s)\n", c.headline(proof), strings.TrimSpace("Linux "+proof.Host.Kernel+" "+proof.Host.Mode))
 	rows := [][]string{{"", "wanted", "there", ""}}
 	hints := []string{}
 	counts := map[guise.Kind]int{}

@@ -25,14 +25,22 @@ var verdictColours = map[guise.Verdict]text.Color{
 	guise.Yes: text.FgGreen, guise.No: text.FgRed, guise.Unknown: text.FgYellow,
 }
 
-// verdictWord writes a verdict, coloured where that is wanted, and spaces after
-// it up to a width.
-func (s *session) verdictWord(v guise.Verdict, width int) string {
-	word, space := v.String(), strings.Repeat(" ", max(width-len(v.String()), 0))
+// headline writes the first line of an answer, a plain sentence: the claim, which
+// holds the verdict and is coloured where that is wanted, and after a colon what
+// more there is to say of it, if anything.
+func (s *session) headline(v guise.Verdict, claim, more string) {
 	if s.colours() {
-		word = verdictColours[v].EscapeSeq() + word + text.Reset.EscapeSeq()
+		claim = verdictColours[v].EscapeSeq() + claim + text.Reset.EscapeSeq()
 	}
-	return word + space
+	fmt.Fprintln(s.stdout, joined(claim, more))
+}
+
+// joined joins a claim and what more there is to say of it.
+func joined(claim, more string) string {
+	if more == "" {
+		return claim
+	}
+	return claim + ": " + more
 }
 
 // statusOf is the exit status of a verdict.

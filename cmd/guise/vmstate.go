@@ -83,7 +83,8 @@ func (c *vmSaveCommand) Run(s *session) (int, error) {
 
 // printRefused says what a host does not take of a contract.
 func printRefused(s *session, refused *vm.ApplyError) {
-	fmt.Fprintf(s.stdout, "%s %s does not take the contract %s\n\n", s.verdictWord(guise.No, 4), refused.Host, refused.Contract)
+	s.headline(guise.No, fmt.Sprintf("%s does not take the contract %s", refused.Host, refused.Contract), "")
+	fmt.Fprintln(s.stdout)
 	rows := [][]string{{"", "wanted", "there", ""}}
 	var hints []string
 	for i := range refused.Refusals {
@@ -182,11 +183,11 @@ func printArrival(w io.Writer, state *move.State, arrival *move.Arrival) error {
 	way := fmt.Sprintf("Linux %s to Linux %s", plain.Line(state.Host.Kernel), plain.Line(arrival.Host.Kernel))
 	switch {
 	case arrival.Arrived():
-		fmt.Fprintf(w, "yes  the VM moved from %s, and its guest missed nothing\n", way)
+		fmt.Fprintf(w, "the VM moved from %s, and its guest missed nothing\n", way)
 	case arrival.Looked > 0:
-		fmt.Fprintf(w, "no   the VM moved from %s, and its guest missed what it had\n\n", way)
+		fmt.Fprintf(w, "the VM moved from %s, but its guest missed what it had\n\n", way)
 	default:
-		fmt.Fprintf(w, "no   the VM could not be moved from %s\n\n", way)
+		fmt.Fprintf(w, "the VM could not be moved from %s\n\n", way)
 	}
 	var hints []string
 	for i := range arrival.Contract {

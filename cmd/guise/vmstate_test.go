@@ -18,7 +18,7 @@ func TestPrintRefused(t *testing.T) {
 		{Register: "MIDR_EL1", Wanted: 0x410fd0c1, There: 0x411fd401, Errno: syscall.EINVAL, Hint: "upgrade"},
 		{Register: "CTR_EL0", Field: "IDC", Wanted: 1},
 	}})
-	const want = `no   Linux 6.1 does not take the contract c.json
+	const want = `Linux 6.1 does not take the contract c.json
 
                             wanted       there
   ID_AA64ISAR0_EL1.AES         0x1         0x2  invalid argument
