@@ -328,32 +328,3 @@ func kvmHas(id arm64.ID) bool {
 	place, known := arm64.PlaceOf(id)
 	return ok && (e.Op1 == 0 && e.CRm != 0 || known && arm64.Registers[place].Scope != isa.Hardware)
 }
-
-// listed returns the register ids that every host lists, nil where a list is
-// not known.
-func (m *meeting) listed() []arm64.ID {
-	var common, last []arm64.ID
-	for i, t := range m.stances {
-		if t.setup.Listed == nil {
-			return nil
-		}
-		if i == 0 {
-			common = slices.Clone(t.setup.Listed)
-		}
-		if sameList(last, t.setup.Listed) {
-			continue
-		}
-		last = t.setup.Listed
-		common = slices.DeleteFunc(common, func(id arm64.ID) bool {
-			_, found := slices.BinarySearch(t.setup.Listed, id)
-			return !found
-		})
-	}
-	return common
-}
-
-// sameList reports that two lists are one in memory, as those of captures that
-// one reader read often are.
-func sameList(a, b []arm64.ID) bool {
-	return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0]
-}

@@ -33,6 +33,8 @@ type Capture struct {
 	// Complete says that every setup was tried: one that is not in Setups is
 	// refused by the host. Otherwise nothing is known of it.
 	Complete bool
+	// packed is the view of a fleet document that the capture was read from.
+	packed *packedView
 }
 
 // Occasion is where and when a capture was made, and by what.
@@ -92,6 +94,7 @@ func (c *Capture) Assume(version kernel.Version) error {
 	if err != nil {
 		return err
 	}
+	c.packed = nil
 	for i := range c.Setups {
 		if s := &c.Setups[i]; s.Offers == nil {
 			offers := profile.Offers(&s.View, s.KernelVM())
@@ -105,7 +108,8 @@ func (c *Capture) Assume(version kernel.Version) error {
 // hex digits. Equal machines have equal view digests, wherever and whenever
 // they were captured.
 func (c *Capture) ViewDigest() string {
-	var d digester
+	d := digesters.Get().(*digester)
+	defer digesters.Put(d)
 	return d.view(c)
 }
 

@@ -7,6 +7,7 @@ import (
 	"hash"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/guise-project/guise/isa/arm64"
 )
@@ -17,6 +18,8 @@ type digester struct {
 	hash hash.Hash
 	data []byte
 }
+
+var digesters = sync.Pool{New: func() any { return new(digester) }}
 
 // view returns the digest of everything but the name and the occasion, taken of a
 // binary form that needs no parsing back. It is far cheaper than the document, and

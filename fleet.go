@@ -1,9 +1,13 @@
 package guise
 
 import (
+	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json"
 )
 
 // MarshalFleet writes many captures as one document that stores each distinct
@@ -27,7 +31,36 @@ func MarshalFleet(captures []*Capture) []byte {
 		hosts = append(hosts, host)
 	}
 	slices.SortStableFunc(hosts, func(a, b members) int { return strings.Compare(a["name"].(string), b["name"].(string)) })
-	return marshal(members{"schema": SchemaFleet, "hosts": hosts, "views": views})
+	return marshalLines(hosts, views)
+}
+
+// marshalLines writes a fleet with a line for each host and each view: fleets are
+// large, and white space is half of a view.
+func marshalLines(hosts []members, views members) []byte {
+	line := func(value any) []byte {
+		text, err := json.Marshal(value, json.Deterministic(true))
+		if err != nil {
+			panic(err) // only strings, numbers, lists and maps are put in
+		}
+		return text
+	}
+	var b bytes.Buffer
+	b.WriteString("{\n  \"hosts\": [")
+	separator := "\n    "
+	for _, host := range hosts {
+		b.WriteString(separator)
+		b.Write(line(host))
+		separator = ",\n    "
+	}
+	fmt.Fprintf(&b, "\n  ],\n  \"schema\": %q,\n  \"views\": {", SchemaFleet)
+	separator = "\n    "
+	for _, digest := range slices.Sorted(maps.Keys(views)) {
+		fmt.Fprintf(&b, "%s%q: ", separator, digest)
+		b.Write(line(views[digest]))
+		separator = ",\n    "
+	}
+	b.WriteString("\n  }\n}\n")
+	return b.Bytes()
 }
 
 // ReadFleet reads a fleet document. Captures with the same view share it and
@@ -40,9 +73,11 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 		return nil, err
 	}
 	r.reset(file, data)
+	ahead := r.readAhead()
+	defer ahead.stop()
 	var captures []*Capture
 	digests := map[*Capture]string{}
-	views := map[string]*Capture{}
+	views := map[string]*packedView{}
 	schema := false
 	r.object("fleet", func(key []byte) {
 		switch string(key) {
@@ -69,15 +104,8 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 			})
 		case "views":
 			r.object("views", func(digest []byte) {
-				view := &Capture{}
-				r.spend(roomOfView)
-				views[string(digest)] = view
-				r.object("view", func(key []byte) {
-					if !r.viewMember(view, key) {
-						r.unknownKey(key, "view")
-					}
-				})
-				r.oneArchitecture(view.Power != nil)
+				name := string(digest)
+				views[name] = ahead.view(r)
 			})
 		default:
 			r.unknownKey(key, "fleet")
@@ -90,7 +118,7 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 		return nil, &DocumentError{File: file, Message: "no schema; want " + SchemaFleet}
 	}
 	for _, digest := range slices.Sorted(maps.Keys(views)) {
-		if there := r.digest.view(views[digest]); there != digest {
+		if there := views[digest].digest; there != digest {
 			return nil, &DocumentError{File: file, Message: "view " + digest + ": its digest is " + there + "; the view was changed after the fleet was packed"}
 		}
 	}
@@ -107,6 +135,7 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 		}
 		seen[c.Name] = true
 		c.Host, c.Setups, c.Complete, c.Power = view.Host, view.Setups, view.Complete, view.Power
+		c.packed = view
 	}
 	return captures, nil
 }

@@ -35,7 +35,7 @@ func foldViews(captures []*Capture) []viewHosts {
 		}
 		views = append(views, viewHosts{hosts: []*Capture{c}, at: []int{i}})
 	}
-	eachInParallel(len(views), func(i int) { views[i].digest = views[i].hosts[0].ViewDigest() })
+	eachInParallel(len(views), func(i int) { views[i].digest = views[i].capture().knownDigest() })
 	byDigest := map[string]int{}
 	folded := views[:0]
 	for _, v := range views {
@@ -49,6 +49,14 @@ func foldViews(captures []*Capture) []viewHosts {
 		folded[place].at = append(folded[place].at, v.at...)
 	}
 	return folded
+}
+
+// knownDigest is ViewDigest, which reading a fleet has taken already.
+func (c *Capture) knownDigest() string {
+	if c.packed != nil && sharesView(&c.packed.Capture, c) {
+		return c.packed.digest
+	}
+	return c.ViewDigest()
 }
 
 // sharesView reports that two captures hold the same setups, not only equal

@@ -469,29 +469,3 @@ func (m *meeting) add(finding func() Finding) {
 		m.findings = append(m.findings, finding())
 	}
 }
-
-// noteLists remarks on hosts whose register lists differ.
-func (m *meeting) noteLists() {
-	for _, t := range m.stances {
-		if t.setup.Listed == nil {
-			m.notKnown = append(m.notKnown, "which registers "+t.capture.Name+" lists")
-			return
-		}
-	}
-	var most, fewest int
-	first := m.stances[0].setup.Listed
-	last := first
-	differ := false
-	for _, t := range m.stances {
-		if sameList(last, t.setup.Listed) {
-			continue
-		}
-		last = t.setup.Listed
-		more, fewer := len(without(t.setup.Listed, first)), len(without(first, t.setup.Listed))
-		differ = differ || more+fewer > 0
-		most, fewest = max(most, more), max(fewest, fewer)
-	}
-	if differ {
-		m.notes = append(m.notes, "the hosts do not list the same registers; QEMU refuses to move a VM between them (guise check --for qemu)")
-	}
-}
