@@ -62,7 +62,12 @@ func (c *Capture) appendHost(data []byte) []byte {
 }
 
 func (s *CapturedSetup) appendView(data []byte) []byte {
-	data = appendText(data, s.Key(), string(s.Registers), string(s.Accepts), s.AssumedKernel)
+	var key [64]byte
+	data = binary.AppendUvarint(data, 4) // texts
+	data = appendOne(data, s.appendKey(key[:0]))
+	data = appendOne(data, s.Registers)
+	data = appendOne(data, s.Accepts)
+	data = appendOne(data, s.AssumedKernel)
 	data = appendText(data, s.Capabilities...)
 	data = appendNumbers(data, uint64(s.IPABits), uint64(s.VectorLengths), s.MaskRanges)
 	data = appendNumbers(data, s.View.Present[:]...)
@@ -83,9 +88,14 @@ func (s *CapturedSetup) appendView(data []byte) []byte {
 func appendText(data []byte, texts ...string) []byte {
 	data = binary.AppendUvarint(data, uint64(len(texts)))
 	for _, text := range texts {
-		data = append(binary.AppendUvarint(data, uint64(len(text))), text...)
+		data = appendOne(data, text)
 	}
 	return data
+}
+
+// appendOne appends one text with its length before it.
+func appendOne[T ~string | ~[]byte](data []byte, text T) []byte {
+	return append(binary.AppendUvarint(data, uint64(len(text))), text...)
 }
 
 func appendNumbers(data []byte, numbers ...uint64) []byte {

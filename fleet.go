@@ -73,7 +73,7 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 		return nil, err
 	}
 	r.reset(file, data)
-	ahead := r.readAhead()
+	ahead := readersAhead{room: r.room / inVain}
 	defer ahead.stop()
 	var captures []*Capture
 	digests := map[*Capture]string{}

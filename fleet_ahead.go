@@ -30,13 +30,20 @@ func (r *documentReader) view() *packedView {
 	return v
 }
 
-// A fleet is one long document and machines have more than one processor: other
-// readers read views further on in the meantime. Where they begin is a guess, a
-// text that looks like the key of a view. What they read counts only where the
-// document's own reader arrives at the same byte and wants a view there; what is
-// wrong there it finds itself.
+// A fleet is one long document and machines have more than one processor. While
+// the document's own reader reads a stretch of views, other readers read the
+// stretches after it. Where they begin is a guess, a text that looks like the key of
+// a view. What they read counts only where the document's own reader arrives at the
+// same byte and wants a view there; what is wrong there it finds itself. When all
+// that was read ahead is behind it, the next round begins.
 type readersAhead struct {
+	readers []*documentReader // one for each part of a round
 	parts   []*partAhead
+	// end is where the round ends, in bytes of the document.
+	end int
+	// room is what may still be read in vain, in bytes of memory: a part's is taken
+	// off when it begins and given back as far as it was of use.
+	room    int
 	stopped atomic.Bool
 	running sync.WaitGroup
 }
@@ -45,6 +52,7 @@ type readersAhead struct {
 // which they begin.
 type partAhead struct {
 	from, end int
+	room      int // what of its room is still its own
 	views     map[int]viewAhead
 	done      chan struct{}
 }
@@ -55,42 +63,61 @@ type viewAhead struct {
 }
 
 const (
-	worthReadingAhead = 1 << 20 // bytes of a document
-	mostReadersAhead  = 7
+	// stretch is how much of a document one reader reads in a round, in bytes:
+	// enough for goroutines to be of no account.
+	stretch          = 2 << 20
+	mostReadersAhead = 7
+	// inVain is the part of a document's room that may be spent on views that are
+	// none: one of so many.
+	inVain = 8
 )
 
-// readAhead starts the readers of a document.
-func (r *documentReader) readAhead() *readersAhead {
-	a := &readersAhead{}
-	n := min(runtime.GOMAXPROCS(0), 1+mostReadersAhead)
-	if len(r.data) < worthReadingAhead || n < 2 {
-		return a
+// round starts the readers of the stretches after the one that the document's
+// reader is about to read.
+func (a *readersAhead) round(r *documentReader) {
+	a.settle()
+	n := min(runtime.GOMAXPROCS(0)-1, mostReadersAhead)
+	// The end of a document is divided among all.
+	length := min(stretch, (len(r.data)-r.at)/(n+1))
+	a.end = len(r.data)
+	if n < 1 || length < stretch/8 || a.room <= 0 {
+		return
 	}
-	for i := 1; i < n; i++ {
-		from := len(r.data) / n * i
-		guess := bytes.Index(r.data[from:], []byte(`"sha256:`))
+	a.end = r.at + length*(n+1)
+	room := a.room / n
+	for i := range n {
+		from := r.at + length*(i+1)
+		guess := bytes.Index(r.data[from:min(from+length, len(r.data))], []byte(`"sha256:`))
 		if guess < 0 {
-			break
+			continue
 		}
-		a.parts = append(a.parts, &partAhead{from: from + guess, end: len(r.data), views: map[int]viewAhead{}, done: make(chan struct{})})
-	}
-	for i, p := range a.parts {
-		if i+1 < len(a.parts) {
-			p.end = a.parts[i+1].from
+		p := &partAhead{from: from + guess, end: from + length, room: room, views: map[int]viewAhead{}, done: make(chan struct{})}
+		a.parts = append(a.parts, p)
+		a.room -= room
+		if len(a.readers) < len(a.parts) {
+			a.readers = append(a.readers, readers.Get().(*documentReader))
 		}
-		reader := readers.Get().(*documentReader)
+		reader := a.readers[len(a.parts)-1]
 		reader.reset(r.file, r.data)
-		reader.at, reader.room = p.from, r.room/4/len(a.parts)
+		reader.at, reader.room = p.from, room
 		a.running.Go(func() {
-			defer readers.Put(reader)
 			defer close(p.done)
 			p.read(reader, &a.stopped)
 		})
 	}
-	return a
 }
 
-// read reads views until something else stands there.
+// settle waits for the readers of a round and gives back the room that was not
+// spent in vain.
+func (a *readersAhead) settle() {
+	a.running.Wait()
+	for _, p := range a.parts {
+		a.room += p.room
+	}
+	a.parts = a.parts[:0]
+}
+
+// read reads the views that begin in the part, until something else stands there.
 func (p *partAhead) read(r *documentReader, stopped *atomic.Bool) {
 	for r.at < p.end && !stopped.Load() {
 		if r.string("a key"); !r.take(':') {
@@ -99,6 +126,7 @@ func (p *partAhead) read(r *documentReader, stopped *atomic.Bool) {
 		r.peek()
 		from, room := r.at, r.room
 		view := r.view()
+		p.room = r.room
 		if r.err != nil {
 			return
 		}
@@ -114,17 +142,22 @@ func (p *partAhead) read(r *documentReader, stopped *atomic.Bool) {
 // read.
 func (a *readersAhead) view(r *documentReader) *packedView {
 	r.peek()
+	if r.err == nil && r.at >= a.end {
+		a.round(r)
+	}
 	i := slices.IndexFunc(a.parts, func(p *partAhead) bool { return p.from <= r.at && r.at < p.end })
 	if r.err != nil || i < 0 {
 		return r.view()
 	}
-	<-a.parts[i].done
-	read, ok := a.parts[i].views[r.at]
+	p := a.parts[i]
+	<-p.done
+	read, ok := p.views[r.at]
 	if !ok {
 		return r.view()
 	}
 	r.start, r.at = r.at, read.end
 	r.spend(read.room)
+	p.room += read.room
 	return read.view
 }
 
@@ -132,4 +165,7 @@ func (a *readersAhead) view(r *documentReader) *packedView {
 func (a *readersAhead) stop() {
 	a.stopped.Store(true)
 	a.running.Wait()
+	for _, reader := range a.readers {
+		readers.Put(reader)
+	}
 }

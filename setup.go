@@ -3,7 +3,6 @@ package guise
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/guise-project/guise/kernel"
 	"github.com/guise-project/guise/probe"
@@ -70,7 +69,11 @@ func (s *Setup) KernelVM() kernel.VM {
 // Key identifies the setup among those of a host: what decides which values
 // KVM shows and takes. IPA size, capabilities and vector lengths are not in it;
 // they are lowered within a setup.
-func (s *Setup) Key() string { return s.Name() + "/vgic" + strconv.Itoa(s.VGIC) }
+func (s *Setup) Key() string { return string(s.appendKey(nil)) }
+
+func (s *Setup) appendKey(b []byte) []byte {
+	return strconv.AppendInt(append(s.appendName(b), "/vgic"...), int64(s.VGIC), 10)
+}
 
 // sameKey reports whether two setups have the same key.
 func (s *Setup) sameKey(other *Setup) bool {
@@ -79,16 +82,23 @@ func (s *Setup) sameKey(other *Setup) bool {
 
 // Name gives the setup in one word for messages: its features joined with
 // "+", "base" where it has none, with "protected" and the vGIC where chosen.
-func (s *Setup) Name() string {
-	var words []string
-	for _, f := range s.Features {
-		words = append(words, string(f))
+func (s *Setup) Name() string { return string(s.appendName(nil)) }
+
+func (s *Setup) appendName(b []byte) []byte {
+	if len(s.Features) == 0 && !s.Protected {
+		return append(b, "base"...)
+	}
+	for i, f := range s.Features {
+		if i > 0 {
+			b = append(b, '+')
+		}
+		b = append(b, f...)
 	}
 	if s.Protected {
-		words = append(words, "protected")
+		if len(s.Features) > 0 {
+			b = append(b, '+')
+		}
+		b = append(b, "protected"...)
 	}
-	if len(words) == 0 {
-		words = []string{"base"}
-	}
-	return strings.Join(words, "+")
+	return b
 }
