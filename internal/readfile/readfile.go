@@ -43,7 +43,7 @@ func fill(buffer []byte, name string, size int64, limit int, read func([]byte) (
 			if n > limit {
 				return nil, tooLong(name, limit)
 			}
-			grown := make([]byte, min(max(2*len(buffer), int(size)+1, 16<<10), limit+1))
+			grown := room(min(max(2*len(buffer), int(size)+1, 16<<10), limit+1))
 			copy(grown, buffer)
 			buffer = grown
 		}
