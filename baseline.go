@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
@@ -220,18 +221,18 @@ func (p *Policy) allows(s *Setup) bool {
 func noCommonSetup(captures []*Capture) *BaselineResult {
 	finding := Finding{
 		Verdict: Unknown, Kind: KindSetup, Register: "setup",
-		Means: "no setup that is allowed was captured on every host", Mend: "guise capture on each host",
+		Means: "no setup that is allowed was captured on every host", Remedy: Remedy{Code: RemedyCapture},
 	}
 	if !slices.ContainsFunc(captures, func(c *Capture) bool { return !c.Complete }) {
-		finding.Verdict, finding.Who, finding.Mend = No, "nobody", ""
+		finding.Verdict, finding.Who, finding.Remedy = No, "nobody", Remedy{}
 		finding.Means = "no setup that is allowed is accepted by every host"
 	}
 	for _, c := range captures[:min(len(captures), 4)] {
-		names := c.Setups[0].Key()
-		if n := len(c.Setups); n > 1 {
-			names += fmt.Sprintf(" and %d more", n-1)
+		names := make([]string, len(c.Setups))
+		for i := range c.Setups {
+			names[i] = c.Setups[i].Key()
 		}
-		finding.Hosts = append(finding.Hosts, HostValue{Host: c.Name, Value: names})
+		finding.Hosts = append(finding.Hosts, HostValue{Host: c.Name, Value: strings.Join(names, ", ")})
 	}
 	return &BaselineResult{Verdict: finding.Verdict, Findings: []Finding{finding}}
 }
@@ -254,7 +255,7 @@ func (b *BaselineResult) notCaptured(captures []*Capture) {
 		if f.Kind == KindPolicy && decided != "" && slices.Contains(missing, decided) {
 			f.Verdict = Unknown
 			f.Means = fmt.Sprintf("not captured in a setup with %s", decided.title())
-			f.Mend = "guise capture on each host, which tries every setup"
+			f.Remedy = Remedy{Code: RemedyCapture}
 		}
 	}
 	if b.Contract == nil && len(b.Findings) > 0 {

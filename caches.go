@@ -29,7 +29,7 @@ func (m *meeting) cacheFinding(place int, value uint64, refuses *stance) Finding
 	possible, _ := m.possibly()
 	if _, refuses := m.commonCache(place, possible, (*stance).mayTake); refuses == nil {
 		finding.Verdict, finding.Kind, finding.Who = Unknown, KindUntried, "not known"
-		finding.Mend = "guise capture on the hosts, or --assume-kernel VERSION"
+		finding.Remedy = Remedy{Code: RemedyCaptureOrAssume}
 	}
 	return finding
 }

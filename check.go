@@ -43,12 +43,12 @@ func Check(contract *Contract, capture *Capture, vmm VMM) HostVerdict {
 	if setup == nil {
 		finding := Finding{
 			Verdict: Unknown, Kind: KindSetup, Register: "setup", Wanted: contract.Setup.Key(),
-			Hosts: []HostValue{{Host: capture.Name, Value: "not captured in this setup"}},
-			Mend:  "guise capture on " + capture.Name,
+			Hosts:  []HostValue{{Host: capture.Name, Value: stateNoSetup}},
+			Remedy: Remedy{RemedyCapture, []string{capture.Name}},
 		}
 		if capture.Complete {
-			finding.Verdict, finding.Who, finding.Mend = No, "nobody", ""
-			finding.Hosts[0].Value = "makes no such VM"
+			finding.Verdict, finding.Who, finding.Remedy = No, "nobody", Remedy{}
+			finding.Hosts[0].Value = stateMakesNone
 		}
 		result.Verdict, result.Findings = finding.Verdict, []Finding{finding}
 		return result
@@ -83,11 +83,11 @@ func unjudged(contract *Contract, capture *Capture) *HostVerdict {
 		result.Host = capture.Name
 	}
 	if err := capture.usable(); err != nil {
-		result.Findings = []Finding{{Verdict: Unknown, Kind: KindSetup, Register: "capture", Wanted: "what a host shows", Means: err.Error(), Mend: "guise capture on the host"}}
+		result.Findings = []Finding{{Verdict: Unknown, Kind: KindSetup, Register: "capture", Means: err.Error(), Remedy: Remedy{Code: RemedyCapture}}}
 		return result
 	}
 	if err := contract.usable(); err != nil {
-		result.Findings = []Finding{{Verdict: Unknown, Kind: KindList, Register: "contract", Wanted: "complete", Means: err.Error(), Mend: "guise baseline -o makes complete contracts"}}
+		result.Findings = []Finding{{Verdict: Unknown, Kind: KindList, Register: "contract", Wanted: stateComplete, Means: err.Error(), Remedy: Remedy{Code: RemedyBaseline}}}
 		return result
 	}
 	return nil
@@ -109,6 +109,20 @@ func (c *checker) host(value string) []HostValue {
 	return []HostValue{{Host: c.stance.capture.Name, Value: value}}
 }
 
+// captureHere is to capture the host anew.
+func (c *checker) captureHere() Remedy {
+	return Remedy{RemedyCapture, []string{c.stance.capture.Name}}
+}
+
+// makers are the hosts that the contract was made from.
+func (c *checker) makers() []string {
+	names := make([]string, len(c.contract.MadeFrom))
+	for i, from := range c.contract.MadeFrom {
+		names[i] = from.Name
+	}
+	return names
+}
+
 // register judges one register of the table.
 func (c *checker) register(place int) {
 	wanted, captured := c.contract.View.Present.Has(place), c.stance.setup.View.Present.Has(place)
@@ -121,7 +135,7 @@ func (c *checker) register(place int) {
 	case wanted && unseen:
 		c.add(Finding{
 			Verdict: Unknown, Kind: KindHardware, Register: register.Name, Wanted: registerText(place, c.contract.View.Values[place]),
-			Hosts: c.host("not known"), Means: "a guest in AArch32 reads another value than a VMM writes",
+			Hosts: c.host(stateNotKnown), Means: "a guest in AArch32 reads another value than a VMM writes",
 		})
 	case wanted && captured:
 		c.values(place)
@@ -138,7 +152,7 @@ func (c *checker) register(place int) {
 	case c.contract.Leaves(id):
 	case hypercallBitmap(place) && place != arm64.VENDORHYPBMAP2:
 		c.add(Finding{
-			Verdict: Unknown, Kind: KindList, Register: register.Name, Wanted: "must not exist", Hosts: c.host("no such register"),
+			Verdict: Unknown, Kind: KindList, Register: register.Name, Wanted: stateMustNotExist, Hosts: c.host(stateAbsent),
 			Means: "a host without the register decides itself which services its guests see", Who: "nobody on a host without the register",
 		})
 	case kvmHas(id) && c.stance.setup.Listed == nil:
@@ -150,8 +164,8 @@ func (c *checker) register(place int) {
 // knew what its own hosts show there.
 func (c *checker) left(id arm64.ID, value string) {
 	c.add(Finding{
-		Verdict: Unknown, Kind: KindList, Register: id.String(), Wanted: "uncontrolled", Hosts: c.host(value),
-		Means: meaning(id.String(), ""), Who: "not known", Mend: "guise capture on the hosts that the contract was made from",
+		Verdict: Unknown, Kind: KindList, Register: objectName(id), Wanted: stateUncontrolled, Hosts: c.host(value),
+		Means: meaning(id.String(), ""), Who: "not known", Remedy: Remedy{RemedyCapture, c.makers()},
 	})
 }
 
@@ -170,7 +184,7 @@ func (c *checker) absent(place int) {
 // one is not known.
 func (c *checker) exists(id arm64.ID, value string) {
 	f := Finding{
-		Verdict: No, Kind: KindRefused, Register: id.String(), Wanted: "must not exist", Hosts: c.host(value),
+		Verdict: No, Kind: KindRefused, Register: objectName(id), Wanted: stateMustNotExist, Hosts: c.host(value),
 		Means: meaning(id.String(), ""), Who: "nobody",
 	}
 	if c.contract.Setup.Has(FeatureAArch32) {
@@ -183,8 +197,8 @@ func (c *checker) exists(id arm64.ID, value string) {
 // host's capture does not have, where it does not have the list either.
 func (c *checker) untold(id arm64.ID) {
 	c.add(Finding{
-		Verdict: Unknown, Kind: KindList, Register: id.String(), Wanted: "must not exist",
-		Hosts: c.host("not captured"), Mend: "guise capture on the host",
+		Verdict: Unknown, Kind: KindList, Register: objectName(id), Wanted: stateMustNotExist,
+		Hosts: c.host(stateNotCaptured), Remedy: c.captureHere(),
 	})
 }
 
@@ -223,18 +237,18 @@ func (c *checker) values(place int) {
 		Hosts: c.host(registerText(place, c.stance.setup.View.Values[place])), Who: "nobody", Means: meaning(register.Name, ""),
 	}
 	if field := soleField(place, differs); field != nil && len(register.Fields) > 1 {
-		f.Field, f.Wanted = field.Name, valueText(field, field.Get(value))
-		f.Hosts = c.host(valueText(field, field.Get(c.stance.setup.View.Values[place])))
+		f.Field, f.Wanted = field.Name, field.Text(field.Get(value))
+		f.Hosts = c.host(field.Text(field.Get(c.stance.setup.View.Values[place])))
 	}
 	switch _, possible := c.stance.mayTake().Rest(place); {
 	case register.Scope == isa.Hardware:
 		f.Kind = KindHardware
 	case possible && arm64.TakesWhole(place, value, &c.stance.setup.View):
 		f.Verdict, f.Kind, f.Who = Unknown, KindUntried, "not known"
-		f.Mend = "guise capture on the host, or --assume-kernel VERSION"
+		f.Remedy = Remedy{RemedyCaptureOrAssume, []string{c.stance.capture.Name}}
 	case slices.Contains(identityRegisters, place):
 		f.Kind = KindIdentity
-		f.Mend = "a kernel with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS, Linux 6.15"
+		f.Remedy = identityKernel()
 	}
 	c.add(f)
 }
@@ -255,7 +269,7 @@ func (c *checker) slots(place int, value uint64) {
 		limit := field.Get(c.stance.setup.View.Values[place])
 		f := Finding{
 			Verdict: No, Kind: KindRefused, Register: register.Name, Field: field.Name,
-			Wanted: valueText(field, field.Get(value)), Hosts: c.host(valueText(field, limit)),
+			Wanted: field.Text(field.Get(value)), Hosts: c.host(field.Text(limit)),
 			Means: meaning(register.Name, field.Name), Who: "nobody",
 		}
 		if c.stance.setup.Offers != nil {
@@ -264,7 +278,7 @@ func (c *checker) slots(place int, value uint64) {
 		partly := field.Mask()&c.contract.Vary[place] != 0 // what is seen need only agree in part
 		if partly || known && possible.Has(member) {
 			f.Verdict, f.Kind, f.Who = Unknown, KindUntried, "not known"
-			f.Mend = "guise capture on the host, or --assume-kernel VERSION"
+			f.Remedy = Remedy{RemedyCaptureOrAssume, []string{c.stance.capture.Name}}
 		} else if known {
 			f.Who = whoCanGive(slot, member, c.stance.setup, c.stance.capture.Host.Kernel)
 		}
@@ -281,13 +295,13 @@ func (c *checker) missing(place int) {
 	value := c.contract.View.Values[place]
 	f := Finding{
 		Verdict: Unknown, Kind: KindList, Register: register.Name, Wanted: registerText(place, value),
-		Hosts: c.host("not captured"), Means: meaning(register.Name, ""), Mend: "guise capture on the host",
+		Hosts: c.host(stateNotCaptured), Means: meaning(register.Name, ""), Remedy: c.captureHere(),
 	}
 	switch {
 	case place == arm64.VENDORHYPBMAP2 && value == 0:
 		return // its services came with the register
 	case place == arm64.VENDORHYPBMAP2:
-		f.Verdict, f.Hosts, f.Mend = No, c.host("no such register"), ""
+		f.Verdict, f.Hosts, f.Remedy = No, c.host(stateAbsent), Remedy{}
 	case register.Scope == isa.Hardware:
 		f.Kind = KindHardware
 	case strings.HasPrefix(register.Name, "CCSIDR_EL1["):
@@ -304,7 +318,7 @@ func (c *checker) extra() {
 		if ok && there == value {
 			continue
 		}
-		f := Finding{Verdict: No, Kind: KindRefused, Register: id.String(), Wanted: hexText(value, 64), Hosts: c.host(extraText(there, ok)), Who: "nobody"}
+		f := Finding{Verdict: No, Kind: KindRefused, Register: objectName(id), Wanted: idText(id, value), Hosts: c.host(extraText(id, there, ok)), Who: "nobody"}
 		if !ok && c.stance.setup.Listed == nil {
 			f.Verdict = Unknown
 		}
@@ -315,9 +329,9 @@ func (c *checker) extra() {
 		switch _, given := c.contract.Extra[id]; {
 		case given:
 		case c.contract.Leaves(id):
-			c.left(id, hexText(value, 64))
+			c.left(id, idText(id, value))
 		case inSpace(id):
-			c.exists(id, hexText(value, 64))
+			c.exists(id, idText(id, value))
 		}
 	}
 	for _, id := range c.contract.Absent {
@@ -334,7 +348,7 @@ func (c *checker) setup() {
 	switch {
 	case wanted.IPABits == 0:
 	case there.IPABits == 0:
-		c.add(Finding{Verdict: Unknown, Kind: KindSetup, Register: "IPA size", Wanted: fmt.Sprint(wanted.IPABits), Hosts: c.host("not captured"), Mend: "guise capture on the host"})
+		c.add(Finding{Verdict: Unknown, Kind: KindSetup, Register: "IPA size", Wanted: fmt.Sprint(wanted.IPABits), Hosts: c.host(stateNotCaptured), Remedy: c.captureHere()})
 	case there.IPABits < wanted.IPABits:
 		c.add(Finding{Verdict: No, Kind: KindSetup, Register: "IPA size", Wanted: fmt.Sprint(wanted.IPABits), Hosts: c.host(fmt.Sprint(there.IPABits)), Who: "nobody"})
 	}
@@ -343,7 +357,7 @@ func (c *checker) setup() {
 	case lengths == 0 || there.VectorLengths == 0:
 		c.add(Finding{
 			Verdict: Unknown, Kind: KindVectors, Register: "SVE vector lengths", Wanted: lengthsText(lengths),
-			Hosts: c.host(lengthsText(there.VectorLengths)), Who: "not known", Mend: "guise capture on the hosts",
+			Hosts: c.host(lengthsText(there.VectorLengths)), Who: "not known", Remedy: Remedy{Code: RemedyCapture},
 		})
 	default:
 		cut := there.VectorLengths & (1<<(16-bits.LeadingZeros16(lengths)) - 1)
@@ -356,33 +370,12 @@ func (c *checker) setup() {
 	}
 }
 
-// lengthsText says which vector lengths there are, in bits.
-func lengthsText(lengths uint16) string {
-	if lengths == 0 {
-		return "not captured"
-	}
-	return fmt.Sprint(vectorBits(lengths))
-}
-
 // vmm adds what a VMM does with the contract.
 func (c *checker) vmm(vmm VMM) {
 	for place, mask := range c.contract.Vary {
-		if mask == 0 {
-			continue
+		for _, varied := range variedFields(place, mask) {
+			c.varies(vmm, place, varied)
 		}
-		f := Finding{
-			Verdict: Yes, Kind: KindVaries, Register: arm64.Registers[place].Name, Wanted: hexText(mask, 64),
-			Means: "may change when a VM moves; safe only with a VMM that leaves these bits to the host",
-		}
-		differs := c.stance.setup.View.Values[place] & mask
-		switch {
-		case aarch32Register(place) && !runsAArch32(&c.contract.View):
-			f.Means = "UNKNOWN to a guest without AArch32"
-		case vmm != VMMNone && differs != 0:
-			f.Verdict = Unknown
-			f.Means = fmt.Sprintf("%s restores the whole register as it saved it; where hosts differ in these bits the target refuses", vmm)
-		}
-		c.add(f)
 	}
 	switch vmm {
 	case VMMQEMU:
@@ -392,19 +385,35 @@ func (c *checker) vmm(vmm VMM) {
 	}
 }
 
+// varies says that a field may change when a VM moves.
+func (c *checker) varies(vmm VMM, place int, varied variedField) {
+	f := Finding{
+		Verdict: Yes, Kind: KindVaries, Register: arm64.Registers[place].Name, Field: varied.name,
+		Means: "may change when a VM moves; safe only with a VMM that leaves it to the host",
+	}
+	switch differs := c.stance.setup.View.Values[place] & varied.mask; {
+	case aarch32Register(place) && !runsAArch32(&c.contract.View):
+		f.Means = "UNKNOWN to a guest without AArch32"
+	case vmm != VMMNone && differs != 0:
+		f.Verdict = Unknown
+		f.Means = fmt.Sprintf("%s restores the whole register as it saved it; where hosts differ here the target refuses", vmm)
+	}
+	c.add(f)
+}
+
 // qemuList: QEMU refuses a state with a register that it does not list, and
 // keeps its own value for one that the state lacks.
 func (c *checker) qemuList() {
 	listed := c.stance.setup.Listed
 	if c.contract.Listed == nil || listed == nil {
-		c.add(Finding{Verdict: Unknown, Kind: KindList, Register: "register list", Wanted: "the same registers", Hosts: c.host("not captured"), Mend: "guise capture on the host"})
+		c.add(Finding{Verdict: Unknown, Kind: KindList, Register: "register list", Wanted: stateSameList, Hosts: c.host(stateNotCaptured), Remedy: c.captureHere()})
 		return
 	}
 	for _, id := range without(c.contract.Listed, listed) {
-		c.add(Finding{Verdict: No, Kind: KindList, Register: id.String(), Wanted: "listed", Hosts: c.host("not listed"), Who: "nobody", Means: "QEMU refuses a state with a register it does not list"})
+		c.add(Finding{Verdict: No, Kind: KindList, Register: objectName(id), Wanted: stateListed, Hosts: c.host(stateNotListed), Who: "nobody", Means: "QEMU refuses a state with a register it does not list"})
 	}
 	for _, id := range without(listed, c.contract.Listed) {
-		c.add(Finding{Verdict: No, Kind: KindList, Register: id.String(), Wanted: "not listed", Hosts: c.host("listed"), Who: "nobody", Means: "a state from this host cannot go where the register is not listed"})
+		c.add(Finding{Verdict: No, Kind: KindList, Register: objectName(id), Wanted: stateNotListed, Hosts: c.host(stateListed), Who: "nobody", Means: "a state from this host cannot go where the register is not listed"})
 	}
 }
 

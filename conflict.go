@@ -22,7 +22,7 @@ func (m *meeting) slotFinding(slot int) Finding {
 	}
 	if possible, _ := m.possibly(); possible.Set(slot)&allowed != 0 {
 		f.Verdict, f.Kind, f.Who = Unknown, KindUntried, "not known"
-		f.Mend = "guise capture on the hosts, or --assume-kernel VERSION"
+		f.Remedy = Remedy{Code: RemedyCaptureOrAssume}
 		sets = certainly
 	}
 	reason := m.limits.reasons[slot]
@@ -36,7 +36,7 @@ func (m *meeting) slotFinding(slot int) Finding {
 		t := m.stances[host]
 		value := HostValue{
 			Host:  t.capture.Name,
-			Value: valueText(field, field.Get(t.setup.View.Values[arm64.Slots[slot].Register])),
+			Value: field.Text(field.Get(t.setup.View.Values[arm64.Slots[slot].Register])),
 		}
 		if t.setup.Offers != nil {
 			value.Takes = acceptedText(&arm64.Slots[slot], t.certain.Set(slot))
@@ -47,7 +47,7 @@ func (m *meeting) slotFinding(slot int) Finding {
 		f.Who = m.whoCanChange(slot)
 		f.Rests = m.rests(f.Hosts)
 		if f.Kind == KindFixed {
-			f.Mend = m.varyMend(&f)
+			f.Remedy = varyRemedy(&f)
 		}
 	}
 	return f
@@ -93,7 +93,7 @@ func (m *meeting) absentFinding(slot int, lacking bool) Finding {
 	case lacking:
 		f.Who, f.Means = "nobody", "a host without the register decides itself which services its guests see"
 	default:
-		f.Kind, f.Mend = KindList, "guise capture on the hosts without it"
+		f.Kind, f.Remedy = KindList, Remedy{Code: RemedyCapture}
 	}
 	return f
 }
@@ -136,8 +136,8 @@ func (m *meeting) whoCanChange(slot int) string {
 	return "nobody"
 }
 
-// varyMend is the wish that leaves the finding's field to each host.
-func (m *meeting) varyMend(f *Finding) string { return "--vary " + f.Name() }
+// varyRemedy is the wish that leaves the finding's field to each host.
+func varyRemedy(f *Finding) Remedy { return Remedy{RemedyVary, []string{f.Name()}} }
 
 // witness returns the smallest set of hosts whose sets for a slot, narrowed by
 // the policy, have no member in common: a breadth-first search over

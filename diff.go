@@ -146,7 +146,7 @@ func (d *DiffResult) compare(place int, a, b *stance) {
 		fa, fb := field.Get(va), field.Get(vb)
 		if fa != fb {
 			d.Differences = append(d.Differences, Difference{
-				Register: register.Name, Field: field.Name, A: valueText(field, fa), B: valueText(field, fb),
+				Register: register.Name, Field: field.Name, A: field.Text(fa), B: field.Text(fb),
 				More: more(field, fa, fb), Who: whoBetween(slot, a, b), Means: meaning(register.Name, field.Name),
 			})
 		}
@@ -186,14 +186,14 @@ func (d *DiffResult) compareSetup(a, b *Setup) {
 			who = "a VMM"
 		}
 		d.Differences = append(d.Differences, Difference{
-			Register: "SVE vector lengths", A: fmt.Sprint(vectorBits(a.VectorLengths)), B: fmt.Sprint(vectorBits(b.VectorLengths)), Who: who,
+			Register: "SVE vector lengths", A: lengthsText(a.VectorLengths), B: lengthsText(b.VectorLengths), Who: who,
 		})
 	}
 }
 
 func presentText(place int, value uint64, present bool) string {
 	if !present {
-		return "-"
+		return stateAbsent
 	}
 	return registerText(place, value)
 }

@@ -55,9 +55,13 @@ type Finding struct {
 	Wanted   string // the value that was asked for, "" where hosts are compared
 	// Hosts is the smallest set of hosts that shows it, nearly always two.
 	Hosts []HostValue
-	// Who could change it, what it means in a guest, what would mend it, what
-	// it rests on; each "" where there is nothing to say.
-	Who, Means, Mend, Rests string
+	// Who could change it, what it means in a guest, what it rests on; each ""
+	// where there is nothing to say.
+	Who, Means, Rests string
+	// Remedy is what would mend it. A proof has it in words, as the kernel's
+	// answers give it: Mend.
+	Remedy Remedy
+	Mend   string
 }
 
 // Name gives the object of the finding: ID_AA64MMFR2_EL1.FWB.

@@ -35,22 +35,22 @@ func (m *meeting) settleIdentity(place int) uint64 {
 func (m *meeting) identityFinding(place int, wanted, other *Capture, verdict Verdict, blocked string) Finding {
 	finding := Finding{
 		Verdict: No, Kind: KindIdentity, Register: arm64.Registers[place].Name, Means: meaning(arm64.Registers[place].Name, ""),
-		Who:  "settable with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS",
-		Mend: "--identity-of " + wanted.Name,
+		Who:    "settable with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS",
+		Remedy: Remedy{RemedyIdentityOf, []string{wanted.Name}},
 	}
 	for _, c := range []*Capture{wanted, other} {
-		finding.Hosts = append(finding.Hosts, HostValue{Host: c.Name, Value: identityText(place, c.Setups[0].View.Values[place])})
+		finding.Hosts = append(finding.Hosts, HostValue{Host: c.Name, Value: registerText(place, c.Setups[0].View.Values[place])})
 	}
 	switch {
 	case verdict == No:
 		finding.Who = "nobody on " + blocked
-		finding.Mend = ""
+		finding.Remedy = Remedy{}
 	case verdict == Unknown:
 		finding.Who = "not known on " + blocked
 	}
 	if m.policy.identity != nil {
 		finding.Verdict = verdict
-		finding.Mend = "a kernel with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS, Linux 6.15"
+		finding.Remedy = identityKernel()
 	}
 	return finding
 }

@@ -1,7 +1,6 @@
 package guise
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -208,14 +207,14 @@ func (m *meeting) onlySomewhere(place int) bool {
 		m.add(func() Finding {
 			return Finding{
 				Verdict: Unknown, Kind: KindHardware, Register: register.Name, Hosts: m.presence(place), Who: "nobody",
-				Means: meaning(register.Name, ""), Mend: "guise capture on the hosts without it",
+				Means: meaning(register.Name, ""), Remedy: Remedy{Code: RemedyCapture},
 			}
 		})
 	default:
 		m.add(func() Finding {
 			return Finding{
 				Verdict: Unknown, Kind: KindList, Register: register.Name, Hosts: m.presence(place),
-				Mend: "guise capture on the hosts without it",
+				Remedy: Remedy{Code: RemedyCapture},
 			}
 		})
 	}
@@ -237,11 +236,11 @@ func (m *meeting) presence(place int) []HostValue {
 	for _, has := range []bool{true, false} {
 		for _, t := range m.stances {
 			if t.setup.View.Present.Has(place) == has {
-				value := "not captured"
+				value := stateNotCaptured
 				if has {
 					value = registerText(place, t.setup.View.Values[place])
 				} else if t.setup.Listed != nil {
-					value = "no such register"
+					value = stateAbsent
 				}
 				hosts = append(hosts, HostValue{Host: t.capture.Name, Value: value})
 				break
@@ -355,14 +354,14 @@ func (m *meeting) settleRest(place int) uint64 {
 func (m *meeting) restFinding(place int, differs uint64) Finding {
 	finding := Finding{
 		Verdict: No, Kind: KindFixed, Register: arm64.Registers[place].Name,
-		Hosts: m.restWitness(place, differs), Who: "nobody",
+		Who: "nobody",
 	}
+	text := arm64.Registers[place].Text
 	if field := soleField(place, differs); field != nil {
 		finding.Field = field.Name
-		for i := range finding.Hosts {
-			finding.Hosts[i].Value = finding.Hosts[i].fieldText(field)
-		}
+		text = func(register uint64) string { return field.Text(field.Get(register)) }
 	}
+	finding.Hosts = m.restWitness(place, differs, text)
 	finding.Means = meaning(finding.Register, finding.Field)
 	_, maybe := m.possibly()
 	switch {
@@ -371,7 +370,7 @@ func (m *meeting) restFinding(place int, differs uint64) Finding {
 	case maybe[place]&^m.vary[place] == 0:
 		finding.Verdict, finding.Kind, finding.Who = Unknown, KindUntried, "not known"
 	default:
-		finding.Mend = m.varyMend(&finding)
+		finding.Remedy = varyRemedy(&finding)
 	}
 	return finding
 }
@@ -386,16 +385,9 @@ func soleField(place int, differs uint64) *isa.Field {
 	return nil
 }
 
-// fieldText turns the value of a register, as text, into that of a field.
-func (v HostValue) fieldText(field *isa.Field) string {
-	var register uint64
-	fmt.Sscanf(v.Value, "%v", &register)
-	return valueText(field, field.Get(register))
-}
-
 // restWitness returns two hosts that differ in bits of a register that neither
-// can change.
-func (m *meeting) restWitness(place int, differs uint64) []HostValue {
+// can change, with what they show of it as text gives it.
+func (m *meeting) restWitness(place int, differs uint64, text func(register uint64) string) []HostValue {
 	var hosts []HostValue
 	var first uint64
 	for _, t := range m.stances {
@@ -403,7 +395,7 @@ func (m *meeting) restWitness(place int, differs uint64) []HostValue {
 		if free || !t.setup.View.Present.Has(place) || (hosts != nil && value&differs == first&differs) {
 			continue
 		}
-		hosts = append(hosts, HostValue{Host: t.capture.Name, Value: registerText(place, t.setup.View.Values[place])})
+		hosts = append(hosts, HostValue{Host: t.capture.Name, Value: text(t.setup.View.Values[place])})
 		if len(hosts) == 2 {
 			break
 		}
@@ -445,20 +437,20 @@ func (m *meeting) settleExtra() {
 func extraFinding(id arm64.ID, value uint64, from, other *stance) Finding {
 	there, ok := other.setup.Extra[id]
 	f := Finding{
-		Verdict: No, Kind: KindFixed, Register: id.String(), Who: "nobody",
-		Hosts: []HostValue{{Host: from.capture.Name, Value: hexText(value, 64)}, {Host: other.capture.Name, Value: extraText(there, ok)}},
+		Verdict: No, Kind: KindFixed, Register: objectName(id), Who: "nobody",
+		Hosts: []HostValue{{Host: from.capture.Name, Value: idText(id, value)}, {Host: other.capture.Name, Value: extraText(id, there, ok)}},
 	}
 	if !ok && other.setup.Listed == nil {
-		f.Verdict, f.Kind, f.Mend = Unknown, KindList, "guise capture on the hosts without it"
+		f.Verdict, f.Kind, f.Remedy = Unknown, KindList, Remedy{RemedyCapture, []string{other.capture.Name}}
 	}
 	return f
 }
 
-func extraText(value uint64, present bool) string {
+func extraText(id arm64.ID, value uint64, present bool) string {
 	if !present {
-		return "no such register"
+		return stateAbsent
 	}
-	return hexText(value, 64)
+	return idText(id, value)
 }
 
 // add records that the hosts have no certain contract, and why; the reason is

@@ -48,6 +48,6 @@ func (m *meeting) noteLists() {
 	case unknown != nil:
 		m.notKnown = append(m.notKnown, "which registers "+unknown.Name+" lists")
 	case slices.ContainsFunc(lists, func(list []arm64.ID) bool { return !slices.Equal(list, lists[0]) }):
-		m.notes = append(m.notes, "the hosts do not list the same registers; QEMU refuses to move a VM between them (guise check --for qemu)")
+		m.notes = append(m.notes, "the hosts do not list the same registers; QEMU refuses to move a VM between them")
 	}
 }

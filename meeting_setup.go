@@ -1,7 +1,6 @@
 package guise
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -33,14 +32,14 @@ func (m *meeting) settleSetup() {
 	lengths, ok := commonVectorLengths(sets...)
 	switch {
 	case slices.Contains(sets, 0):
-		finding.Verdict, finding.Who, finding.Mend = Unknown, "not known", "guise capture on the hosts"
+		finding.Verdict, finding.Who, finding.Remedy = Unknown, "not known", Remedy{Code: RemedyCapture}
 	case ok:
 		m.vectorLengths = lengths
 		return
 	}
 	other := slices.IndexFunc(sets, func(set uint16) bool { return set != sets[0] })
 	for _, t := range []*stance{m.stances[0], m.stances[max(other, 0)]} {
-		finding.Hosts = append(finding.Hosts, HostValue{Host: t.capture.Name, Value: fmt.Sprint(vectorBits(t.setup.VectorLengths))})
+		finding.Hosts = append(finding.Hosts, HostValue{Host: t.capture.Name, Value: lengthsText(t.setup.VectorLengths)})
 	}
 	m.add(func() Finding { return finding })
 }

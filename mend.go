@@ -3,15 +3,14 @@ package guise
 import (
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/guise-project/guise/isa/arm64"
 )
 
 // Mended is a change of the policy under which the hosts have a contract.
 type Mended struct {
-	// Flags are what to add to the command line.
-	Flags []string
+	// Remedies are what to change, in order.
+	Remedies []Remedy
 	// Varies are the fields left to each host, REGISTER.FIELD.
 	Varies []string
 	// IdentityOf is the host whose identity every VM is given, "" for none.
@@ -64,10 +63,12 @@ func Mend(captures []*Capture, policy *Policy, result *BaselineResult) (*Mended,
 		again := baseline(views, ready, limits, known)
 		if again.Verdict == Yes {
 			mended.Result = again
-			mended.Flags = varyFlags(mended.Varies)
+			if len(mended.Varies) > 0 {
+				mended.Remedies = []Remedy{{RemedyVary, mended.Varies}}
+			}
 			if identity && candidate != "" {
 				mended.IdentityOf = candidate
-				mended.Flags = append(mended.Flags, "--identity-of "+candidate)
+				mended.Remedies = append(mended.Remedies, Remedy{RemedyIdentityOf, []string{candidate}})
 			}
 			return mended, nil
 		}
@@ -88,20 +89,4 @@ func identities(captures []*Capture) []string {
 		}
 	}
 	return names
-}
-
-// varyFlags writes fields as --vary takes them: one flag for each register.
-func varyFlags(names []string) []string {
-	var flags []string
-	var last string
-	for _, name := range names {
-		register, field, dotted := strings.Cut(name, ".")
-		if dotted && register == last {
-			flags[len(flags)-1] += "," + field
-			continue
-		}
-		flags = append(flags, "--vary "+name)
-		last = register
-	}
-	return flags
 }

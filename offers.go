@@ -89,10 +89,10 @@ func readsCPU(c *Capture, s *Setup) *Finding {
 		release = "not known"
 	}
 	return &Finding{
-		Verdict: Unknown, Kind: KindHardware, Register: "ID registers", Wanted: "those of the contract",
+		Verdict: Unknown, Kind: KindHardware, Register: "ID registers", Wanted: stateOwnRegisters,
 		Hosts: []HostValue{{Host: c.Name, Value: "Linux " + release}}, Who: "nobody",
-		Means: "a guest in AArch32 reads the CPU's own before Linux 6.1, whatever KVM holds",
-		Mend:  "a later kernel",
+		Means:  "a guest in AArch32 reads the CPU's own before Linux 6.1, whatever KVM holds",
+		Remedy: Remedy{Code: RemedyKernel},
 	}
 }
 

@@ -56,7 +56,8 @@ func (c *powerChecker) add(verdict Verdict, f Finding, value string) {
 	c.open = append(c.open, f)
 }
 
-const captureThere = "guise capture on the host"
+// captureThere is to capture the host anew.
+func (c *powerChecker) captureThere() Remedy { return Remedy{RemedyCapture, []string{c.capture.Name}} }
 
 func (c *powerChecker) level() {
 	wanted := c.contract.Level
@@ -67,7 +68,7 @@ func (c *powerChecker) level() {
 	case verdict == Yes:
 		return
 	case verdict == Unknown:
-		f.Mend = captureThere
+		f.Remedy = c.captureThere()
 	case c.capture.Power.Levels[wanted]:
 		f.Means = "KVM takes it and the CPU is an older one"
 	}
@@ -86,7 +87,7 @@ func (c *powerChecker) capability(o *isapower.OrderedCapability) {
 		return
 	}
 	if len(o.Rules) == 0 {
-		f.Mend = captureThere
+		f.Remedy = c.captureThere()
 	}
 	c.add(Unknown, f, fmt.Sprintf("%s to %s", o.Values[least], o.Values[greatest]))
 }
@@ -116,7 +117,7 @@ func (c *powerChecker) facility(f *isapower.Facility) {
 	switch permitted := sight.Permitted(); {
 	case permitted == Yes:
 	case !seen:
-		finding.Mend = captureThere
+		finding.Remedy = c.captureThere()
 		c.add(Unknown, finding, "no nested guest looked")
 	default:
 		c.add(permitted, finding, sight.text())
@@ -148,7 +149,7 @@ func diffPower(a, b *Capture) (*DiffResult, error) {
 		d.Differences = append(d.Differences, Difference{Register: register, Field: field, A: inA, B: inB, More: more, Who: who, Means: means})
 	}
 	pa, pb := a.Power, b.Power
-	add("PVR", "", fmt.Sprintf("%#08x", pa.PVR), fmt.Sprintf("%#08x", pb.PVR), "nobody", "guests are told a level instead", 0, 0)
+	add("PVR", "", fmt.Sprintf("%#x", pa.PVR), fmt.Sprintf("%#x", pb.PVR), "nobody", "guests are told a level instead", 0, 0)
 	add(objectLevel, "", levelText(pa.highest()), levelText(pb.highest()), "a VMM", "which instructions its programs may count on", int(pa.highest()), int(pb.highest()))
 	for i := range isapower.Capabilities {
 		o := &isapower.Capabilities[i]

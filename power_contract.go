@@ -153,7 +153,7 @@ func (m *powerMeeting) level() {
 	f := Finding{Verdict: No, Kind: KindFixed, Register: objectLevel, Hosts: m.strangers(levels), Who: "nobody", Means: "no level of the architecture is taken by every host"}
 	if possible {
 		f.Verdict, f.Kind, f.Who = Unknown, KindUntried, "not known"
-		f.Means, f.Mend = "levels were not tried on every host", "guise capture on each host"
+		f.Means, f.Remedy = "levels were not tried on every host", Remedy{Code: RemedyCapture}
 	}
 	m.findings = append(m.findings, f)
 }

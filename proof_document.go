@@ -149,6 +149,7 @@ func decoded[T any](r *documentReader, what string) *T {
 
 // finding reads one finding.
 func (r *documentReader) finding() (f Finding) {
+	told := false // a verdict that is left out is none, and least of all yes
 	r.object("finding", func(key []byte) {
 		for i := range findingTexts {
 			if t := &findingTexts[i]; t.key == string(key) {
@@ -164,7 +165,7 @@ func (r *documentReader) finding() (f Finding) {
 				r.fail("verdict: %q: want yes, no or unknown", word)
 				return
 			}
-			f.Verdict = Verdict(place)
+			f.Verdict, told = Verdict(place), true
 		case "kind":
 			f.Kind = Kind(r.text("kind"))
 		case "register":
@@ -178,6 +179,9 @@ func (r *documentReader) finding() (f Finding) {
 			r.unknownKey(key, "finding")
 		}
 	})
+	if !told {
+		r.fail("finding %s: has no verdict; want yes, no or unknown", f.Name())
+	}
 	return f
 }
 

@@ -60,6 +60,7 @@ func TestProofDocumentErrors(t *testing.T) {
 		"verdict":  {"\"verdict\": \"no\",\n  \"view\"", "\"verdict\": \"yes\",\n  \"view\"", "amount to no"},
 		"finding":  {"\"kind\": \"shown\"", "\"kynd\": \"shown\"", "kynd"},
 		"word":     {"\"verdict\": \"yes\"", "\"verdict\": \"maybe\"", "want yes, no or unknown"},
+		"none":     {",\n      \"verdict\": \"yes\"", "", "has no verdict"},
 		"trace":    {"\"outcome\": \"exception\"", "\"outcome\": \"explosion\"", "trace"},
 		"traps":    {"\"restsOn\": \"a test\",\n    \"trapped\": {\n      \"mrs\"", "\"restsOn\": \"a test\",\n    \"trapped\": {\n      \"read\"", "kind \"read\""},
 		"unknown":  {"\"setup\"", "\"setups\"", "setups"},

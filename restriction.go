@@ -323,7 +323,7 @@ func (r *bound) clause(name string, named uint64) ([]clause, error) {
 		}
 	}
 	if set == 0 {
-		return nil, fmt.Errorf("%s: %s: %s is not one of its values: %s", r.name, name, valueText(field, named), namedValues(field))
+		return nil, fmt.Errorf("%s: %s: %s is not one of its values: %s", r.name, name, field.Text(named), namedValues(field))
 	}
 	return []clause{{wish: r.name + " " + name, boxes: []box{{slot: set}}}}, nil
 }

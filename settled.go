@@ -27,7 +27,7 @@ func (m *meeting) givesUp() []HostCount {
 					continue
 				}
 				count++
-				value := HostValue{Host: t.capture.Name, Value: valueText(field, field.Get(t.setup.View.Values[place]))}
+				value := HostValue{Host: t.capture.Name, Value: field.Text(field.Get(t.setup.View.Values[place]))}
 				if !slices.ContainsFunc(fields[slot], func(v HostValue) bool { return v.Value == value.Value }) {
 					fields[slot] = append(fields[slot], value)
 				}

@@ -1,6 +1,8 @@
 package guise
 
 import (
+	"fmt"
+	"math/bits"
 	"strings"
 
 	"github.com/guise-project/guise/isa/arm64"
@@ -26,15 +28,43 @@ func (m *meeting) noteChoices() {
 // variedText names what varies of a register: ID_AA64MMFR2_EL1.EVT,FWB, or the
 // register's name where all of it does.
 func variedText(place int, mask uint64) string {
-	register := &arm64.Registers[place]
-	if mask == ^uint64(0)>>(64-register.Bits) {
-		return register.Name
-	}
 	var fields []string
-	for i := range register.Fields {
-		if field := &register.Fields[i]; mask&field.Mask() != 0 {
-			fields = append(fields, field.Name)
+	for _, varied := range variedFields(place, mask) {
+		if varied.name != "" {
+			fields = append(fields, varied.name)
 		}
 	}
-	return register.Name + "." + strings.Join(fields, ",")
+	if fields == nil {
+		return arm64.Registers[place].Name
+	}
+	return arm64.Registers[place].Name + "." + strings.Join(fields, ",")
+}
+
+// variedField is what varies of a register under one name.
+type variedField struct {
+	name string // of the field, "" for the whole register, [7:4] for bits that are no field's
+	mask uint64
+}
+
+// variedFields names what a mask has of a register; nothing for a mask of 0. A field
+// of which only a part varies is named like one that varies whole.
+func variedFields(place int, mask uint64) []variedField {
+	register := &arm64.Registers[place]
+	if mask == ^uint64(0)>>(64-register.Bits) {
+		return []variedField{{"", mask}}
+	}
+	var varied []variedField
+	for i := range register.Fields {
+		if field := &register.Fields[i]; mask&field.Mask() != 0 {
+			varied = append(varied, variedField{field.Name, mask & field.Mask()})
+			mask &^= field.Mask()
+		}
+	}
+	for mask != 0 {
+		low := bits.TrailingZeros64(mask)
+		run := bits.TrailingZeros64(^(mask >> low))
+		varied = append(varied, variedField{fmt.Sprintf("[%d:%d]", low+run-1, low), (1<<run - 1) << low})
+		mask &^= (1<<run - 1) << low
+	}
+	return varied
 }

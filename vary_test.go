@@ -2,6 +2,7 @@ package guise_test
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,4 +89,75 @@ func catalogCaptures(t *testing.T) []*guise.Capture {
 		captures = append(captures, load(t, name))
 	}
 	return captures
+}
+
+// TestVariedFieldsAreNamed: check says by name what may change when a VM moves.
+func TestVariedFieldsAreNamed(t *testing.T) {
+	host := load(t, "graviton2@6.18")
+	for _, test := range []struct {
+		vary []string
+		want []string
+	}{
+		{[]string{"ID_AA64MMFR2_EL1.EVT", "ID_AA64MMFR2_EL1.FWB"}, []string{"ID_AA64MMFR2_EL1.EVT", "ID_AA64MMFR2_EL1.FWB"}},
+		{[]string{"ID_AA64MMFR2_EL1"}, []string{"ID_AA64MMFR2_EL1"}},
+		{nil, nil},
+	} {
+		result, err := guise.Baseline([]*guise.Capture{host}, &guise.Policy{Vary: test.vary})
+		if err != nil {
+			t.Fatal(err)
+		}
+		verdict := guise.Check(result.Contract, host, guise.VMMNone)
+		var got []string
+		for i := range verdict.Findings {
+			f := &verdict.Findings[i]
+			if got = append(got, f.Name()); f.Kind != guise.KindVaries || f.Wanted != "" || verdict.Verdict != guise.Yes {
+				t.Errorf("%v: %+v", test.vary, f)
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, test.want) {
+			t.Errorf("%v: got %q, want %q", test.vary, got, test.want)
+		}
+	}
+	// Bits that are no field's, and a part of a field.
+	result, err := guise.Baseline([]*guise.Capture{host}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const bits = 0b110<<28 | 1<<1
+	result.Contract.Vary[arm64.MIDREL1] = bits
+	result.Contract.View.Values[arm64.MIDREL1] &^= bits
+	mvfr2, _ := arm64.Place("MVFR2_EL1")
+	result.Contract.Vary[mvfr2] = 0xf << 8
+	var got []string
+	for _, f := range guise.Check(result.Contract, host, guise.VMMNone).Findings {
+		if f.Kind == guise.KindVaries {
+			got = append(got, f.Name())
+		}
+	}
+	if want := []string{"MIDR_EL1.Implementer", "MIDR_EL1.Revision", "MVFR2_EL1.[11:8]"}; !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestUnnamedRegistersHaveTheirNames: registers outside the table are called as the
+// architecture calls them.
+func TestUnnamedRegistersHaveTheirNames(t *testing.T) {
+	contract, err := guise.Baseline([]*guise.Capture{load(t, "qemu10-neoverse-n1@6.12")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range guise.Check(contract.Contract, load(t, "qemu10-neoverse-n1@7.2"), guise.VMMQEMU).Findings {
+		got = append(got, f.Register)
+	}
+	for _, want := range []string{"TCR2_EL1", "PIR_EL1", "PIRE0_EL1"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("no %s in %q", want, got)
+		}
+	}
+	for _, name := range got {
+		if strings.HasPrefix(name, "S3_") {
+			t.Errorf("%s has no name", name)
+		}
+	}
 }

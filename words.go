@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
 )
 
 // title gives a feature's name in running text.
@@ -28,33 +28,38 @@ func joinFeatures(features []Feature) string {
 	return strings.Join(titles, ", ")
 }
 
-// valueText gives a field's value as people read it: the name where the value
-// is a version, otherwise the number.
-func valueText(field *isa.Field, value uint64) string {
-	if field.Width > 4 {
-		if name := field.ValueName(value); name != "" {
-			return name
-		}
-		return fmt.Sprintf("%#x", value)
-	}
-	return fmt.Sprint(value)
-}
+// registerText gives a register's value as answers give it.
+func registerText(place int, value uint64) string { return arm64.Registers[place].Text(value) }
 
-// registerText gives a register's value as people read it.
-func registerText(place int, value uint64) string {
-	if place == arm64.CNTFRQEL0 {
-		return fmt.Sprint(value)
+// idText is registerText for a register that the table may not have.
+func idText(id arm64.ID, value uint64) string {
+	if place, ok := arm64.PlaceOf(id); ok {
+		return registerText(place, value)
 	}
 	return fmt.Sprintf("%#x", value)
 }
 
-// identityText gives a value of an identity register, and for MIDR_EL1 the core
-// it names.
-func identityText(place int, value uint64) string {
-	if place != arm64.MIDREL1 {
-		return fmt.Sprintf("%x", value)
+// objectName is what answers call a register: as the table or the architecture
+// does, or by its encoding where that has no name.
+func objectName(id arm64.ID) string {
+	if _, ok := arm64.PlaceOf(id); !ok {
+		if name := kernel.ListedName(id); name != "" {
+			return name
+		}
 	}
-	return fmt.Sprintf("%08x", value)
+	return id.String()
+}
+
+// lengthsText gives a set of SVE vector lengths, in bits: 128, 256.
+func lengthsText(lengths uint16) string {
+	if lengths == 0 {
+		return stateNotCaptured
+	}
+	var texts []string
+	for _, bits := range vectorBits(lengths) {
+		texts = append(texts, fmt.Sprint(bits))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // meanings says what a difference in a register or field means in a guest, for

@@ -5,6 +5,7 @@ package isa
 
 import (
 	"iter"
+	"strconv"
 	"strings"
 )
 
@@ -141,6 +142,34 @@ func (f *Field) ValueName(value uint64) string {
 		}
 	}
 	return ""
+}
+
+// Text gives a value in the one notation that answers have for it: the name of a
+// version, 1.1; a number up to 15 in decimal; a number of a wider field in
+// hexadecimal, with 0x.
+func (f *Field) Text(value uint64) string {
+	if f.Width <= 4 {
+		return strconv.FormatUint(value, 10)
+	}
+	if name := f.ValueName(value); name != "" && f.Versions() {
+		return name
+	}
+	return "0x" + strconv.FormatUint(value, 16)
+}
+
+// Versions reports whether the field's values are versions with a name each, as
+// PSCI's.
+func (f *Field) Versions() bool {
+	return f.Width > 4 && len(f.Values) > 0 && strings.Contains(f.Values[0].Name, ".")
+}
+
+// Text gives a value of the register in the one notation that answers have for
+// it: in hexadecimal, with 0x, or the version where the register is one.
+func (r *Register) Text(value uint64) string {
+	if len(r.Fields) == 1 && r.Fields[0].Versions() && value == r.Fields[0].Put(0, r.Fields[0].Get(value)) {
+		return r.Fields[0].Text(r.Fields[0].Get(value))
+	}
+	return "0x" + strconv.FormatUint(value, 16)
 }
 
 // Compare orders two values of the field by their number, as signed numbers

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -220,7 +219,7 @@ func (c *baselineCommand) printSettled(s *session, result *guise.BaselineResult)
 		for _, v := range f.Hosts {
 			hosts = append(hosts, v.Host+" "+v.Value)
 		}
-		row := []string{strings.TrimSuffix(f.Register+"."+f.Field, "."), cmp.Or(f.Text, fmt.Sprint(f.Value)), strings.Join(hosts, ", ")}
+		row := []string{strings.TrimSuffix(f.Register+"."+f.Field, "."), settledText(&f), strings.Join(hosts, ", ")}
 		if f.Rests != "" {
 			row = append(row, "rests on "+f.Rests)
 		}
@@ -259,7 +258,7 @@ func (c *baselineCommand) printMends(s *session, captures []*guise.Capture, poli
 	if n := len(mended.Varies); n > 0 {
 		gives = fmt.Sprintf("gives a contract; needs a VMM that leaves %s to the host", theseFields(n))
 	}
-	s.hint("%s\n      %s", strings.Join(mended.Flags, " "), gives)
+	s.hint("%s\n      %s", flagsOf(mended.Remedies), gives)
 }
 
 // mostHinted is the number of hosts up to which pools are worth a line.

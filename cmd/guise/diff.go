@@ -159,13 +159,13 @@ type capabilityJSON struct {
 }
 
 type differenceJSON struct {
-	Register string `json:"register"`
-	Field    string `json:"field,omitzero"`
-	A        string `json:"a"`
-	B        string `json:"b"`
-	More     string `json:"more,omitzero"`
-	Who      string `json:"who,omitzero"`
-	Means    string `json:"means,omitzero"`
+	Register string    `json:"register"`
+	Field    string    `json:"field,omitzero"`
+	A        valueJSON `json:"a"`
+	B        valueJSON `json:"b"`
+	More     string    `json:"more,omitzero"`
+	Who      string    `json:"who,omitzero"`
+	Means    string    `json:"means,omitzero"`
 }
 
 type diffAnswer struct {
@@ -191,7 +191,10 @@ func diffJSON(d *guise.DiffResult) diffAnswer {
 		answer.Capabilities = append(answer.Capabilities, capabilityJSON(capability))
 	}
 	for _, difference := range d.Differences {
-		answer.Differences = append(answer.Differences, differenceJSON(difference))
+		answer.Differences = append(answer.Differences, differenceJSON{
+			difference.Register, difference.Field, typed(difference.Register, difference.A), typed(difference.Register, difference.B),
+			difference.More, difference.Who, difference.Means,
+		})
 	}
 	return answer
 }
@@ -199,7 +202,7 @@ func diffJSON(d *guise.DiffResult) diffAnswer {
 func idTexts(ids []arm64.ID) []string {
 	texts := make([]string, len(ids))
 	for i, id := range ids {
-		texts[i] = fmt.Sprintf("0x%016x", uint64(id))
+		texts[i] = idText(id)
 	}
 	return texts
 }

@@ -27,7 +27,10 @@ type catalogEntryJSON struct {
 	Kernel string   `json:"kernel"`
 	Source string   `json:"source"`
 	Setups []string `json:"setups"`
-	Takes  string   `json:"takes"`
+	// Accepts says how it is known what the host takes, "not known" where it is
+	// not, and Assumed the version whose profile is assumed.
+	Accepts string `json:"accepts"`
+	Assumed string `json:"assumedKernel,omitzero"`
 }
 
 func (c *catalogCommand) Run(s *session) (int, error) {
@@ -54,25 +57,30 @@ func (c *catalogCommand) Run(s *session) (int, error) {
 	}
 	rows := [][]string{{"name", "kernel", "setups", "what it takes", "from"}}
 	for _, e := range entries {
-		rows = append(rows, []string{e.Name, e.Kernel, fmt.Sprint(len(e.Setups)), e.Takes, e.Source})
+		rows = append(rows, []string{e.Name, e.Kernel, fmt.Sprint(len(e.Setups)), e.takes(), e.Source})
 	}
 	columns(s.stdout, rows, 2)
 	return statusYes, nil
 }
 
 func catalogEntry(c *guise.Capture) catalogEntryJSON {
-	e := catalogEntryJSON{Name: c.Name, Kernel: c.Host.Kernel, Source: c.Captured.Source, Takes: "not known"}
+	e := catalogEntryJSON{Name: c.Name, Kernel: c.Host.Kernel, Source: c.Captured.Source, Accepts: "not known"}
 	if c.Host.Emulator != "" {
 		e.Source = strings.TrimSpace(e.Source + " emulated: " + c.Host.Emulator)
 	}
 	e.Setups = setupKeys(c)
 	if first := &c.Setups[0]; first.Offers != nil {
-		e.Takes = string(first.Accepts)
-		if first.AssumedKernel != "" {
-			e.Takes += " of Linux " + first.AssumedKernel
-		}
+		e.Accepts, e.Assumed = string(first.Accepts), first.AssumedKernel
 	}
 	return e
+}
+
+// takes says how it is known what the host takes, for people.
+func (e *catalogEntryJSON) takes() string {
+	if e.Assumed == "" {
+		return e.Accepts
+	}
+	return e.Accepts + " of Linux " + e.Assumed
 }
 
 // importCommand reads other people's formats.
@@ -212,7 +220,9 @@ type lintCommand struct {
 type lintAnswer struct {
 	File   string `json:"file"`
 	Schema string `json:"schema,omitzero"`
-	Error  string `json:"error,omitzero"`
+	// WellFormed is false where Error says why.
+	WellFormed bool   `json:"wellFormed"`
+	Error      string `json:"error,omitzero"`
 	// NotKnown are the features that a capture says nothing of.
 	NotKnown []guise.Feature `json:"notKnown,omitzero"`
 }
@@ -226,6 +236,7 @@ func (c *lintCommand) Run(s *session) (int, error) {
 			answer.Error = err.Error()
 			bad = err
 		}
+		answer.WellFormed = answer.Error == ""
 		answers = append(answers, answer)
 	}
 	if c.JSON {

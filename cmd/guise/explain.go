@@ -27,23 +27,28 @@ type explainCommand struct {
 type fieldAnswer struct {
 	Name     string   `json:"name"`
 	Bits     string   `json:"bits"`
-	Value    uint64   `json:"value"`
+	Value    any      `json:"value"` // as typed gives it
 	Meaning  string   `json:"meaning,omitzero"`
 	Features []string `json:"features,omitzero"`
 	Takes    string   `json:"takes,omitzero"`
 	Note     string   `json:"note,omitzero"`
-	// Other is the value that a message gives beside.
-	Other string `json:"other,omitzero"`
+	// Other is the value that a message gives beside, and what it means.
+	Other        any    `json:"other,omitzero"`
+	OtherMeaning string `json:"otherMeaning,omitzero"`
+
+	value uint64
+	text  string // the value as people read it
 }
 
 type registerAnswer struct {
-	Name   string        `json:"name"`
-	Value  string        `json:"value"`
-	Fields []fieldAnswer `json:"fields"`
+	Name    string        `json:"name"`
+	Value   any           `json:"value,omitzero"`   // as typed gives it; of a feature none
+	Meaning string        `json:"meaning,omitzero"` // the core, or the cache
+	Fields  []fieldAnswer `json:"fields"`
 	// What a message says of the register beside its value.
 	Encoding string         `json:"encoding,omitzero"`
 	KVMID    string         `json:"kvmId,omitzero"`
-	Other    string         `json:"other,omitzero"`
+	Other    any            `json:"other,omitzero"`
 	Errno    string         `json:"errno,omitzero"`
 	Reasons  []reasonAnswer `json:"reasons,omitzero"`
 	Note     string         `json:"note,omitzero"`
@@ -198,17 +203,17 @@ func explainView(view *arm64.View, setup *guise.CapturedSetup) []registerAnswer 
 // explainRegister names every field of a value. With a setup it says what the
 // host takes, and which fields the setup, not the host, decides.
 func explainRegister(register *isa.Register, value uint64, view *arm64.View, setup *guise.CapturedSetup) registerAnswer {
-	answer := registerAnswer{Name: register.Name, Value: fmt.Sprintf("0x%0*x", int(register.Bits)/4, value)}
+	answer := registerAnswer{Name: register.Name, Value: typed(register.Name, register.Text(value)).Value, Fields: []fieldAnswer{}}
 	place, _ := arm64.Place(register.Name)
 	for i := range register.Fields {
 		field := &register.Fields[i]
-		f := fieldAnswer{Name: field.Name, Bits: bitsText(field), Value: field.Get(value), Meaning: field.ValueName(field.Get(value))}
+		f := explainedField(field, field.Get(value))
 		f.Features = fieldFeatures(place, i, value, view)
 		if setup != nil {
 			if slot, ok := arm64.SlotOf(place, i); ok && setup.Offers != nil {
 				f.Takes = takesText(slot, setup.Offers.Set(slot))
 			}
-			if decided := guise.FeatureDeciding(register.Name, field.Name); decided != "" && !setup.Has(decided) && f.Value == 0 {
+			if decided := guise.FeatureDeciding(register.Name, field.Name); decided != "" && !setup.Has(decided) && f.value == 0 {
 				f.Meaning, f.Note = "", "not known: captured in a setup without "+string(decided)
 			}
 		}
@@ -216,11 +221,20 @@ func explainRegister(register *isa.Register, value uint64, view *arm64.View, set
 	}
 	switch {
 	case place == arm64.MIDREL1:
-		answer.Value += "  " + arm64.DescribeCore(value)
+		answer.Meaning = arm64.DescribeCore(value)
 	case strings.HasPrefix(register.Name, "CCSIDR_EL1["):
-		answer.Value += "  " + arm64.DescribeCache(value)
+		answer.Meaning = arm64.DescribeCache(value)
 	}
 	return answer
+}
+
+// explainedField names a value of a field.
+func explainedField(field *isa.Field, value uint64) fieldAnswer {
+	f := fieldAnswer{Name: field.Name, Bits: bitsText(field), Meaning: field.ValueName(value), value: value, text: field.Text(value)}
+	if f.Value = typed("", f.text).Value; f.Meaning == f.text {
+		f.Meaning = ""
+	}
+	return f
 }
 
 func bitsText(field *isa.Field) string {
@@ -235,17 +249,7 @@ func takesText(slot int, set isa.Set) string {
 	if set.Len() <= 1 {
 		return ""
 	}
-	if arm64.Slots[slot].Coded {
-		var names []string
-		_, field := arm64.Slots[slot].Describe()
-		for _, member := range set.Values() {
-			if member < uint64(len(field.Values)) {
-				names = append(names, field.Values[member].Name)
-			}
-		}
-		return strings.Join(names, ",")
-	}
-	return set.String()
+	return membersText(slot, set)
 }
 
 // fieldFeatures returns the FEAT_ names that a field's value shows. Names that
@@ -284,11 +288,14 @@ func restsOn(c arm64.Condition, place, field int, alone bool) bool {
 }
 
 func (c *explainCommand) print(s *session, a *registerAnswer) {
-	empty := !strings.ContainsAny(strings.TrimPrefix(a.Value, "0x"), "123456789abcdef")
-	if empty && !c.All {
+	if a.Value == "0x0" && !c.All {
 		return
 	}
-	fmt.Fprintf(s.stdout, "%s = %s\n", a.Name, a.Value)
+	fmt.Fprintf(s.stdout, "%s = %v", a.Name, a.Value)
+	if a.Meaning != "" {
+		fmt.Fprintf(s.stdout, "  %s", a.Meaning)
+	}
+	fmt.Fprintln(s.stdout)
 	c.printFields(s, a)
 }
 
@@ -297,7 +304,7 @@ func (c *explainCommand) printFields(s *session, a *registerAnswer) {
 	var rows [][]string
 	hidden := 0
 	for _, f := range a.Fields {
-		if f.Value == 0 && f.Note == "" && f.Takes == "" && len(f.Features) == 0 && !c.All {
+		if f.value == 0 && f.Note == "" && f.Takes == "" && len(f.Features) == 0 && !c.All {
 			hidden++
 			continue
 		}
@@ -309,10 +316,10 @@ func (c *explainCommand) printFields(s *session, a *registerAnswer) {
 		if takes != "" {
 			takes = "takes " + takes
 		}
-		if f.Other != "" {
-			takes = "beside " + f.Other
+		if f.Other != nil {
+			takes = strings.TrimSpace(fmt.Sprintf("beside %v %s", f.Other, f.OtherMeaning))
 		}
-		rows = append(rows, []string{f.Bits, f.Name, fmt.Sprintf("%#x", f.Value), meaning, takes, strings.Join(f.Features, " ")})
+		rows = append(rows, []string{f.Bits, f.Name, f.text, meaning, takes, strings.Join(f.Features, " ")})
 	}
 	if len(rows) > 0 {
 		plainColumns(s.stdout, rows, 0, 2)

@@ -27,7 +27,7 @@ type featureAnswer struct {
 type conditionAnswer struct {
 	Field   string `json:"field"`
 	Is      string `json:"is"` // one of operatorWords
-	Value   uint64 `json:"value"`
+	Value   any    `json:"value"`
 	Meaning string `json:"meaning,omitzero"`
 }
 
@@ -42,7 +42,7 @@ func explainFeature(feature *arm64.Feature) registerAnswer {
 			register := &arm64.Registers[test.Register]
 			field := &register.Fields[test.Field]
 			conditions = append(conditions, conditionAnswer{
-				register.Name + "." + field.Name, operatorWords[test.Op], test.Value, field.ValueName(test.Value),
+				register.Name + "." + field.Name, operatorWords[test.Op], typed("", field.Text(test.Value)).Value, field.ValueName(test.Value),
 			})
 			with := guise.FeatureDeciding(register.Name, field.Name)
 			if with != "" && !slices.Contains(f.MadeWith, with) {
@@ -77,7 +77,7 @@ func (c *explainCommand) printFeature(s *session, a *registerAnswer) {
 		}
 		var rows [][]string
 		for _, condition := range all {
-			rows = append(rows, []string{"  " + condition.Field, condition.Is, fmt.Sprintf("%#x", condition.Value), condition.Meaning})
+			rows = append(rows, []string{"  " + condition.Field, condition.Is, fmt.Sprint(condition.Value), condition.Meaning})
 		}
 		plainColumns(s.stdout, rows)
 	}
@@ -112,7 +112,7 @@ func explainField(register *isa.Register, name, text string) (registerAnswer, er
 	answer := explainRegister(register, value<<field.LSB, nil, nil)
 	f := answer.Fields[i]
 	f.Features = featuresOfField(place, i, value<<field.LSB)
-	return registerAnswer{Name: register.Name + "." + field.Name, Value: fmt.Sprintf("%#x", value), Fields: []fieldAnswer{f}}, nil
+	return registerAnswer{Name: register.Name + "." + field.Name, Value: f.Value, Fields: []fieldAnswer{f}}, nil
 }
 
 // featuresOfField returns the FEAT_ names that one field's value shows,

@@ -53,9 +53,9 @@ func (c *explainCommand) pasted(first *opened) (answers []registerAnswer, ok boo
 // pastedAnswer explains what one line says of one register.
 func pastedAnswer(s *interop.Said) registerAnswer {
 	if s.ID == 0 {
-		return registerAnswer{Name: s.Text, Errno: s.Errno, Note: s.Note}
+		return registerAnswer{Name: s.Text, Errno: s.Errno, Note: s.Note, Fields: []fieldAnswer{}}
 	}
-	answer := registerAnswer{Name: s.Name}
+	answer := registerAnswer{Name: s.Name, Fields: []fieldAnswer{}}
 	place, inTable := arm64.PlaceOf(s.ID)
 	switch {
 	case inTable && s.HasValue:
@@ -63,18 +63,20 @@ func pastedAnswer(s *interop.Said) registerAnswer {
 	case s.HasValue:
 		answer.Value = fmt.Sprintf("%#x", s.Value)
 	}
-	answer.KVMID = fmt.Sprintf("%#016x", uint64(s.ID))
+	answer.KVMID = idText(s.ID)
 	if e, ok := s.ID.Encoding(); ok {
 		answer.Encoding = e.String()
 	}
 	if s.Field != "" {
 		answer.Fields = only(answer.Fields, func(f *fieldAnswer) bool { return f.Name == s.Field })
 		answer.Name += "." + s.Field
-		answer.Value = fmt.Sprintf("%#x", arm64.Registers[place].Field(s.Field).Get(s.Value))
+		field := arm64.Registers[place].Field(s.Field)
+		answer.Value = typed("", field.Text(field.Get(s.Value))).Value
 	}
 	if s.HasOther {
 		answer.Other = fmt.Sprintf("%#x", s.Other)
 		if inTable {
+			answer.Other = typed("", arm64.Registers[place].Text(s.Other)).Value
 			answer.Fields = beside(&arm64.Registers[place], answer.Fields, s.Value, s.Other)
 		}
 	}
@@ -99,10 +101,8 @@ func beside(register *isa.Register, fields []fieldAnswer, value, other uint64) [
 	for _, f := range fields {
 		field := register.Field(f.Name)
 		if there := field.Get(other); there != field.Get(value) {
-			f.Other = fmt.Sprintf("%#x", there)
-			if name := field.ValueName(there); name != "" {
-				f.Other += " " + name
-			}
+			other := explainedField(field, there)
+			f.Other, f.OtherMeaning = other.Value, other.Meaning
 			kept = append(kept, f)
 		}
 	}
@@ -135,14 +135,17 @@ func (c *explainCommand) printPasted(s *session, a *registerAnswer) {
 	switch {
 	case a.Note != "":
 		fmt.Fprintf(s.stdout, "%s\n  %s\n", a.Name, a.Note)
-	case a.Value == "":
+	case a.Value == nil:
 		fmt.Fprintf(s.stdout, "%s (%s)\n", a.Name, a.namesOf())
 	default:
 		other := ""
-		if a.Other != "" {
-			other = ", beside " + a.Other
+		if a.Meaning != "" {
+			other = "  " + a.Meaning
 		}
-		fmt.Fprintf(s.stdout, "%s = %s%s (%s)\n", a.Name, a.Value, other, a.namesOf())
+		if a.Other != nil {
+			other += fmt.Sprintf(", beside %v", a.Other)
+		}
+		fmt.Fprintf(s.stdout, "%s = %v%s (%s)\n", a.Name, a.Value, other, a.namesOf())
 	}
 	c.printFields(s, a)
 	if a.Errno == "" {

@@ -23,12 +23,12 @@ func powerAnswer(name string, value uint64) (registerAnswer, error) {
 	if err != nil {
 		return registerAnswer{}, err
 	}
-	answer := registerAnswer{Name: explanation.Register.Name, Value: fmt.Sprintf("0x%016x", value)}
+	answer := registerAnswer{Name: explanation.Register.Name, Value: fmt.Sprintf("%#x", value), Fields: []fieldAnswer{}}
 	for _, f := range explanation.Fields {
-		answer.Fields = append(answer.Fields, fieldAnswer{Name: f.Field.Name, Bits: bitsText(f.Field), Value: f.Value, Meaning: f.Meaning})
+		answer.Fields = append(answer.Fields, fieldAnswer{Name: f.Field.Name, Bits: bitsText(f.Field), Value: typed("", f.Field.Text(f.Value)).Value, Meaning: f.Meaning, value: f.Value, text: f.Field.Text(f.Value)})
 	}
 	if explanation.Unknown != 0 {
-		answer.Fields = append(answer.Fields, fieldAnswer{Name: "unknown", Bits: "-", Value: explanation.Unknown, Meaning: "nothing has these bits"})
+		answer.Fields = append(answer.Fields, fieldAnswer{Name: "unknown", Bits: "-", Value: fmt.Sprintf("%#x", explanation.Unknown), Meaning: "nothing has these bits", value: explanation.Unknown, text: fmt.Sprintf("%#x", explanation.Unknown)})
 	}
 	return answer, nil
 }

@@ -81,12 +81,20 @@ func findingHosts(findings []guise.Finding) []string {
 	return hosts
 }
 
+// shownText is the text of a value in a table: of a list of setups only the first.
+func shownText(f *guise.Finding, v *guise.HostValue) string {
+	if f.Kind == guise.KindSetup && f.Register == "setup" {
+		return elide(strings.Split(v.Value, ", "), 1)
+	}
+	return v.Value
+}
+
 // findingValues returns the cells that say what hosts show.
 func findingValues(f *guise.Finding, hosts []string, short map[string]string, wide bool) []string {
 	if wide {
 		var shown []string
 		for _, v := range f.Hosts {
-			shown = append(shown, short[v.Host]+" "+v.Value)
+			shown = append(shown, short[v.Host]+" "+shownText(f, &v))
 		}
 		return []string{strings.Join(shown, ", ")}
 	}
@@ -94,7 +102,7 @@ func findingValues(f *guise.Finding, hosts []string, short map[string]string, wi
 	for i, host := range hosts {
 		for _, v := range f.Hosts {
 			if v.Host == host {
-				cells[i] = v.Value
+				cells[i] = shownText(f, &v)
 			}
 		}
 	}
@@ -125,7 +133,7 @@ func identityTable(w io.Writer, findings []guise.Finding) {
 // coreName names the core of a MIDR_EL1 value as findings print it.
 func coreName(midr string) string {
 	var value uint64
-	if _, err := fmt.Sscanf(midr, "%x", &value); err != nil {
+	if _, err := fmt.Sscanf(midr, "%v", &value); err != nil {
 		return midr
 	}
 	return arm64.DescribeCore(value)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/kernel"
 	model "github.com/guise-project/guise/model/arm64"
@@ -281,15 +282,15 @@ func (c *forecastCommand) printSetup(s *session, f *model.Forecast, setup *model
 	for _, w := range setup.Whole {
 		then := "unknown"
 		if w.Known {
-			then = fmt.Sprintf("%#x", w.Then)
+			then = arm64.Registers[w.Place].Text(w.Then)
 		}
-		row := []string{arm64.Registers[w.Place].Name, fmt.Sprintf("%#x", w.Now), then, "", ""}
+		row := []string{arm64.Registers[w.Place].Name, arm64.Registers[w.Place].Text(w.Now), then, "", ""}
 		if key := strings.Join(row, " "); !first[key] || c.Verbose {
 			first[key] = true
 			rows = append(rows, row)
 		}
 	}
-	fmt.Fprintf(s.stdout, "\n  setup %s", setup.Setup.Name())
+	fmt.Fprintf(s.stdout, "\n  setup %s", setup.Setup.Key())
 	switch setup.Made {
 	case guise.No:
 		fmt.Fprintf(s.stdout, ": Linux %v makes no such VM\n", f.To)
@@ -333,16 +334,25 @@ func idNames(ids []arm64.ID) string {
 // memberText gives a member of a slot's set: the value, or its name where the
 // set holds places.
 func memberText(slot int, member uint64) string {
-	if arm64.Slots[slot].Coded {
-		_, field := arm64.Slots[slot].Describe()
-		return field.ValueName(arm64.Slots[slot].Value(member))
+	_, field := arm64.Slots[slot].Describe()
+	return field.Text(arm64.Slots[slot].Value(member))
+}
+
+// membersText gives a set of members as documents write it.
+func membersText(slot int, set isa.Set) string {
+	if !arm64.Slots[slot].Coded {
+		return set.String()
 	}
-	return fmt.Sprint(member)
+	var names []string
+	for _, member := range set.Values() {
+		names = append(names, memberText(slot, member))
+	}
+	return strings.Join(names, ",")
 }
 
 func setText(f *model.FieldForecast) string {
 	if f.Known() {
 		return memberText(f.Slot, f.Value())
 	}
-	return f.Then.String() + " ?"
+	return membersText(f.Slot, f.Then) + " ?"
 }

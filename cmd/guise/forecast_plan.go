@@ -33,7 +33,7 @@ func (c *forecastCommand) printPlan(s *session, name string, forecasts []*model.
 		for i := range f.Setups {
 			setup := &f.Setups[i]
 			if setup.Made == guise.No {
-				gone = append(gone, setup.Setup.Name())
+				gone = append(gone, setup.Setup.Key())
 				continue
 			}
 			for j := range setup.Fields {
@@ -74,41 +74,42 @@ type (
 		New    []string            `json:"newlyListed"`
 	}
 	forecastFieldJSON struct {
-		Field string `json:"field"`
-		Now   string `json:"now"`
-		Then  string `json:"then"`
-		Known bool   `json:"known"`
-		Moves string `json:"moves"`
-		Back  string `json:"movesBack"`
+		Register string `json:"register"`
+		Field    string `json:"field,omitzero"`
+		Now      any    `json:"now"`
+		// Then is not there where it is not known; Possible is the set of values
+		// then, as documents write it, where that is known.
+		Then     any    `json:"then,omitzero"`
+		Possible string `json:"possible,omitzero"`
+		Known    bool   `json:"known"`
+		Moves    string `json:"moves"`
+		Back     string `json:"movesBack"`
 	}
 )
 
 func forecastDocument(name string, f *model.Forecast) forecastJSON {
-	doc := forecastJSON{Host: name, From: f.From.String(), To: f.To.String(), Unsettled: len(f.Unsettled)}
+	doc := forecastJSON{Host: name, From: f.From.String(), To: f.To.String(), Setups: []forecastSetupJSON{}, Unsettled: len(f.Unsettled)}
 	for i := range f.Setups {
 		setup := &f.Setups[i]
-		s := forecastSetupJSON{Setup: setup.Setup.Name(), Made: setup.Made.String()}
+		s := forecastSetupJSON{Setup: setup.Setup.Key(), Made: setup.Made.String(), Fields: []forecastFieldJSON{}, Gone: idTexts(setup.Gone), New: idTexts(setup.New)}
 		for j := range setup.Fields {
 			field := &setup.Fields[j]
-			then := field.Then.String()
+			f := forecastFieldJSON{Now: typed("", memberText(field.Slot, field.Now)).Value, Known: field.Known(), Moves: field.Taken.String(), Back: field.Back.String()}
+			f.Register, f.Field, _ = strings.Cut(arm64.Slots[field.Slot].Name(), ".")
 			if field.Known() {
-				then = memberText(field.Slot, field.Value())
+				f.Then = typed("", memberText(field.Slot, field.Value())).Value
+			} else {
+				f.Possible = membersText(field.Slot, field.Then)
 			}
-			s.Fields = append(s.Fields, forecastFieldJSON{
-				arm64.Slots[field.Slot].Name(), memberText(field.Slot, field.Now), then,
-				field.Known(), field.Taken.String(), field.Back.String(),
-			})
+			s.Fields = append(s.Fields, f)
 		}
 		for _, w := range setup.Whole {
-			s.Fields = append(s.Fields, forecastFieldJSON{
-				arm64.Registers[w.Place].Name, fmt.Sprintf("%#x", w.Now), fmt.Sprintf("%#x", w.Then), w.Known, "unknown", "unknown",
-			})
-		}
-		for _, id := range setup.Gone {
-			s.Gone = append(s.Gone, id.String())
-		}
-		for _, id := range setup.New {
-			s.New = append(s.New, id.String())
+			register := &arm64.Registers[w.Place]
+			f := forecastFieldJSON{Register: register.Name, Now: typed("", register.Text(w.Now)).Value, Known: w.Known, Moves: "unknown", Back: "unknown"}
+			if w.Known {
+				f.Then = typed("", register.Text(w.Then)).Value
+			}
+			s.Fields = append(s.Fields, f)
 		}
 		doc.Setups = append(doc.Setups, s)
 	}

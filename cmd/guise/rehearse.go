@@ -183,7 +183,7 @@ func compareWithCheck(contract *guise.Contract, capture *guise.Capture, arrival 
 	verdict := guise.Check(contract, capture, guise.VMMNone)
 	for i := range verdict.Findings {
 		f := &verdict.Findings[i]
-		open[f.Name()] = f.Verdict == guise.Unknown
+		open[f.Name()] = open[f.Name()] || f.Verdict == guise.Unknown
 		if f.Verdict != guise.No {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/isa/arm64"
 )
 
 // printJSON writes a value for programs: sorted keys, two spaces.
@@ -110,3 +111,6 @@ func elide(entries []string, most int) string {
 func (s *session) hint(format string, args ...any) {
 	fmt.Fprintf(s.stderr, "hint: "+format+"\n", args...)
 }
+
+// idText gives KVM's id of a register.
+func idText(id arm64.ID) string { return fmt.Sprintf("0x%016x", uint64(id)) }

@@ -28,6 +28,7 @@ var Rules = []Rule{
 	{"files are short", lengths},
 	{"generated files say so", generatedFiles},
 	{"nothing names a machine or a registry", names},
+	{"the library does not speak of flags", flags},
 	{"links lead somewhere", links},
 }
 

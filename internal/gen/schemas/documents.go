@@ -191,7 +191,7 @@ func finding() object {
 			"value": text,
 			"takes": described(text, "the set of values the host takes"),
 		})), "the smallest set of hosts that shows it"),
-	})
+	}, "verdict")
 }
 
 // trace is what a guest saw, one record for each operation.

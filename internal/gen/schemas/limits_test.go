@@ -51,7 +51,7 @@ func TestEveryKindHasALimit(t *testing.T) {
 		}
 	}
 	for _, file := range files {
-		if name := filepath.Base(file); name != "common.json" && !read[name] {
+		if name := filepath.Base(file); name != "common.json" && !strings.HasPrefix(name, "answer-") && !read[name] {
 			t.Errorf("%s: nothing reads documents of it here", name)
 		}
 	}

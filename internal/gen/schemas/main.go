@@ -43,7 +43,7 @@ func write(directory string) error {
 // generate returns the schemas by file name.
 func generate() (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for name, schema := range map[string]object{
+	schemas := map[string]object{
 		"common.json":   common(),
 		"capture.json":  capture(),
 		"contract.json": contract(),
@@ -54,7 +54,11 @@ func generate() (map[string][]byte, error) {
 		"arrival.json":   arrival(),
 		"questions.json": questions(),
 		"answers.json":   answers(),
-	} {
+	}
+	for command, schema := range commandAnswers() {
+		schemas["answer-"+command+".json"] = schema
+	}
+	for name, schema := range schemas {
 		content, err := json.Marshal(schema, json.Deterministic(true), jsontext.WithIndent("  "))
 		if err != nil {
 			return nil, err
