@@ -31,16 +31,17 @@ func (r *documentReader) acceptedFields(a *acceptReader, find *arm64.Finder, nam
 		r.fail("accepts: %q is not a register", name)
 		return
 	}
+	if a.registers.Has(place) {
+		r.fail("accepts: %s stands in it twice, by two names", arm64.Registers[place].Name)
+		return
+	}
 	if r.acceptsAsBefore(a, place) {
 		return
 	}
-	again := a.registers.Has(place)
 	a.registers.Add(place)
 	from, free := r.at, len(a.free)
 	r.object("accepts", func(fieldName []byte) { r.acceptedField(a, place, fieldName) })
-	if !again {
-		r.rememberAccepts(a, place, from, len(a.free) > free)
-	}
+	r.rememberAccepts(a, place, from, len(a.free) > free)
 }
 
 // acceptedField reads the accepted set of one field.

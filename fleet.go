@@ -118,6 +118,9 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 		return nil, &DocumentError{File: file, Message: "no schema; want " + SchemaFleet}
 	}
 	for _, digest := range slices.Sorted(maps.Keys(views)) {
+		if view := views[digest]; len(view.Setups) == 0 && view.Power == nil {
+			return nil, &DocumentError{File: file, Message: "view " + digest + ": has no setups"}
+		}
 		if there := views[digest].digest; there != digest {
 			return nil, &DocumentError{File: file, Message: "view " + digest + ": its digest is " + there + "; the view was changed after the fleet was packed"}
 		}
@@ -128,8 +131,6 @@ func ReadFleet(file string, data []byte) ([]*Capture, error) {
 		switch {
 		case view == nil:
 			return nil, &DocumentError{File: file, Message: "host " + c.Name + ": its view " + digests[c] + " is not in the document"}
-		case len(view.Setups) == 0 && view.Power == nil:
-			return nil, &DocumentError{File: file, Message: "view " + digests[c] + ": has no setups"}
 		case c.Name == "" || seen[c.Name]:
 			return nil, &DocumentError{File: file, Message: "host " + c.Name + ": want a name of its own"}
 		}

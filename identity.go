@@ -31,7 +31,9 @@ func (m *meeting) settleIdentity(place int) uint64 {
 }
 
 // identityFinding says that a host shows another identity than the one wanted,
-// and whether it can be given that: verdict, of the host that is blocked.
+// and whether it can be given that: verdict, of the host that is blocked. Without an
+// identity that the policy names the answer is no, whatever that verdict is: a VM has
+// its host's own, both were measured, and they differ.
 func (m *meeting) identityFinding(place int, wanted, other *Capture, verdict Verdict, blocked string) Finding {
 	finding := Finding{
 		Verdict: No, Kind: KindIdentity, Register: arm64.Registers[place].Name, Means: meaning(arm64.Registers[place].Name, ""),
@@ -46,7 +48,7 @@ func (m *meeting) identityFinding(place int, wanted, other *Capture, verdict Ver
 		finding.Who = "nobody on " + blocked
 		finding.Remedy = Remedy{}
 	case verdict == Unknown:
-		finding.Who = "not known on " + blocked
+		finding.Who = "whether it can be set is not known on " + blocked
 	}
 	if m.policy.identity != nil {
 		finding.Verdict = verdict

@@ -67,9 +67,34 @@ func ReadPolicy(file string, data []byte) (*Policy, error) {
 		return nil, r.err
 	}
 	if _, err := p.compile(); err != nil {
-		return nil, &DocumentError{File: file, Message: err.Error()}
+		r.failAt(r.lastOf(err), "%v", err)
+		return nil, r.err
 	}
 	return p, nil
+}
+
+// lastOf returns where the last of the wishes stands that an error of compile is
+// about: up to there the policy means something.
+func (r *policyReader) lastOf(err error) *token.Token {
+	var about *wishError
+	if !errors.As(err, &about) {
+		return nil
+	}
+	var last *token.Token
+	for _, wish := range about.wishes {
+		if t := r.wishes[wish]; t != nil && (last == nil || t.Position.Offset > last.Position.Offset) {
+			last = t
+		}
+	}
+	return last
+}
+
+// wished notes where a wish stands.
+func (r *policyReader) wished(wish string, node ast.Node) {
+	if r.wishes == nil {
+		r.wishes = map[string]*token.Token{}
+	}
+	r.wishes[wish] = node.GetToken()
 }
 
 // policyRule is a rule of a policy file.
@@ -87,18 +112,26 @@ var policyRules = []policyRule{
 			p.Allow[register] = fields
 			_, err := allowed(register, fields)
 			r.refuse(pair.Key, err)
+			r.wished("allow "+register, pair.Key)
 		})
 	}},
 	{"force", func(r *policyReader, p *Policy, value ast.Node) { p.Force = r.bounds("force", value) }},
 	{"hide", func(r *policyReader, p *Policy, value ast.Node) {
-		p.Hide = r.names("hide", value, func(name string) error { _, err := hidden(name); return err })
+		p.Hide = r.names("hide", value, func(name string, node ast.Node) error {
+			clauses, err := hidden(name)
+			for _, c := range clauses {
+				r.wished(c.wish, node)
+			}
+			return err
+		})
 	}},
 	{"require", (*policyReader).require},
 	{"restrict", func(r *policyReader, p *Policy, value ast.Node) { p.Restrict = r.bounds("restrict", value) }},
 	{"vary", func(r *policyReader, p *Policy, value ast.Node) {
 		scratch := &restriction{}
-		for _, text := range r.names("vary", value, func(text string) error {
+		for _, text := range r.names("vary", value, func(text string, node ast.Node) error {
 			for _, name := range ParseVary(text) {
+				r.wished("vary "+name, node)
 				if err := scratch.varyNamed(name); err != nil {
 					return err
 				}
@@ -122,6 +155,8 @@ func joinRules() string {
 type policyReader struct {
 	file string
 	err  error
+	// wishes has where each wish stands, by what clauses call it.
+	wishes map[string]*token.Token
 }
 
 func (r *policyReader) failAt(t *token.Token, format string, arguments ...any) {
@@ -277,7 +312,7 @@ func (r *policyReader) name(what string, node ast.Node) string {
 }
 
 // names reads a list of names, and checks each, where check is not nil.
-func (r *policyReader) names(what string, node ast.Node, check func(name string) error) []string {
+func (r *policyReader) names(what string, node ast.Node, check func(name string, node ast.Node) error) []string {
 	list, ok := node.(*ast.SequenceNode)
 	if !ok {
 		r.fail(node, "%s: want a list, there is %s", what, kindOfNode(node))
@@ -287,7 +322,7 @@ func (r *policyReader) names(what string, node ast.Node, check func(name string)
 	for _, element := range list.Values {
 		name := r.name(what, element)
 		if r.err == nil && check != nil {
-			r.refuse(element, check(name))
+			r.refuse(element, check(name, element))
 		}
 		if r.err != nil {
 			return nil
@@ -326,7 +361,11 @@ func (r *policyReader) bound(rule, name string, pair *ast.MappingValueNode) uint
 	}
 	for i := range bounds {
 		if bounds[i].name == rule {
-			_, err = bounds[i].clause(arm64.Slots[slot].Name(), value)
+			var clauses []clause
+			clauses, err = bounds[i].clause(arm64.Slots[slot].Name(), value)
+			for _, c := range clauses {
+				r.wished(c.wish, pair.Key)
+			}
 		}
 	}
 	r.refuse(pair.Value, err)
@@ -368,8 +407,11 @@ func (r *policyReader) require(p *Policy, node ast.Node) {
 			r.fail(pair.Value, "require: %s: want true for a feature, or REGISTER.FIELD with a value; there is %s", name, kindOfNode(pair.Value))
 			return
 		}
-		_, err := required(name)
+		clauses, err := required(name)
 		r.refuse(pair.Key, err)
+		for _, c := range clauses {
+			r.wished(c.wish, pair.Key)
+		}
 		p.Require = append(p.Require, name)
 	})
 }

@@ -17,7 +17,16 @@ type restriction struct {
 	allowed [arm64.NumSlots]isa.Set
 	reasons map[int]string // slot to the wish that narrowed it
 	vary    [arm64.NumRegisters]uint64
+	varied  []string // the wishes that vary is made of
 }
+
+// wishError says which wishes of a policy cannot be met together.
+type wishError struct {
+	wishes  []string // as clauses call them: "hide FEAT_AES", "vary CTR_EL0.IDC"
+	message string
+}
+
+func (e *wishError) Error() string { return e.message }
 
 // box is what a wish leaves of some fields: slot to set.
 type box map[int]isa.Set
@@ -51,6 +60,7 @@ func (p *Policy) compile() ([]*restriction, error) {
 		if err := first.varyNamed(name); err != nil {
 			return nil, err
 		}
+		first.varied = append(first.varied, name)
 	}
 	// What can be met in one way only leaves less to choose from.
 	slices.SortStableFunc(clauses, func(a, b clause) int { return min(len(a.boxes), 2) - min(len(b.boxes), 2) })
@@ -75,7 +85,7 @@ func meet(ways []*restriction, c *clause) ([]*restriction, error) {
 		for _, b := range c.boxes {
 			next := way
 			if len(ways)*len(c.boxes) > 1 {
-				next = &restriction{allowed: way.allowed, reasons: maps.Clone(way.reasons), vary: way.vary}
+				next = &restriction{allowed: way.allowed, reasons: maps.Clone(way.reasons), vary: way.vary, varied: way.varied}
 			}
 			if err := next.narrow(b, c.wish); err != nil {
 				contradicts = err
@@ -88,7 +98,7 @@ func meet(ways []*restriction, c *clause) ([]*restriction, error) {
 	case len(met) == 0:
 		return nil, contradicts
 	case len(met) > mostRestrictions:
-		return nil, fmt.Errorf("%s: together with the other wishes it can be met in more than %d ways; name fields instead of features", c.wish, mostRestrictions)
+		return nil, &wishError{[]string{c.wish}, fmt.Sprintf("%s: together with the other wishes it can be met in more than %d ways; name fields instead of features", c.wish, mostRestrictions)}
 	}
 	return met, nil
 }
@@ -101,6 +111,17 @@ func (r *restriction) within(b box) bool {
 		}
 	}
 	return true
+}
+
+// varyWishes are the wishes to vary that a field falls under.
+func (r *restriction) varyWishes(name string) []string {
+	var wishes []string
+	for _, varied := range r.varied {
+		if register, _, _ := strings.Cut(name, "."); varied == name || varied == register || varied == "identity" {
+			wishes = append(wishes, "vary "+varied)
+		}
+	}
+	return wishes
 }
 
 // narrow leaves fields only the values of a box.
@@ -118,11 +139,11 @@ func (r *restriction) narrow(b box, wish string) error {
 		name := arm64.Slots[slot].Name()
 		switch {
 		case r.allowed[slot] == 0 && before == "":
-			return fmt.Errorf("%s: no value of %s is that", wish, name)
+			return &wishError{[]string{wish}, fmt.Sprintf("%s: no value of %s is that", wish, name)}
 		case r.allowed[slot] == 0:
-			return fmt.Errorf("%s and %s contradict each other: no value of %s is both", before, wish, name)
+			return &wishError{[]string{before, wish}, fmt.Sprintf("%s and %s contradict each other: no value of %s is both", before, wish, name)}
 		case r.vary[arm64.Slots[slot].Register]&field.Mask() != 0:
-			return fmt.Errorf("%s: %s is to vary: what every host shows for itself cannot be chosen", wish, name)
+			return &wishError{append(r.varyWishes(name), wish), fmt.Sprintf("%s: %s is to vary: what every host shows for itself cannot be chosen", wish, name)}
 		}
 	}
 	return nil

@@ -88,11 +88,19 @@ var messages = []struct {
 // unknownToKVM is how QEMU says ENOENT.
 const unknownToKVM = "unknown to KVM"
 
+// MaxPasteSize is the longest text that Paste reads, in bytes: a log of the kernel
+// has a megabyte at most.
+const MaxPasteSize = 8 << 20
+
 // Paste reads what error messages and logs print of registers: KVM register ids,
 // encodings, names with or without SYS_ before them, CPUs that boot, the
 // messages of QEMU and Firecracker. Lines that say nothing of a register are
-// passed over; several registers of a line come in its order.
+// passed over; several registers of a line come in its order. Of a text longer than
+// MaxPasteSize it reads nothing.
 func Paste(text string) []Said {
+	if len(text) > MaxPasteSize {
+		return nil
+	}
 	var all []Said
 	var midr cpuinfo
 	number := 0

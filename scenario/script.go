@@ -15,6 +15,10 @@ import (
 	"github.com/guise-project/guise/probe"
 )
 
+// MaxScriptSize is the largest script that is read, in bytes; those of the
+// conformance suite have a few kilobytes.
+const MaxScriptSize = 1 << 20
+
 // Script is a scenario as text has it.
 type Script struct {
 	Name  string
@@ -85,6 +89,9 @@ type valueWord struct {
 
 // Parse reads a script. Every error names the line.
 func Parse(name string, text string) (*Script, error) {
+	if len(text) > MaxScriptSize {
+		return nil, fmt.Errorf("%s: has %d bytes; no scenario is longer than %d", name, len(text), MaxScriptSize)
+	}
 	s := &Script{Name: name}
 	number := 0
 	for raw := range strings.Lines(text) {

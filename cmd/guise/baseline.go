@@ -106,7 +106,8 @@ func obstacles(findings []guise.Finding) string {
 	for _, o := range []struct{ kind, one, many string }{
 		{obstacleField, "1 field has no value that every host takes", "%d fields have no value that every host takes"},
 		{obstaclePolicy, "1 field cannot be as the policy wants it", "%d fields cannot be as the policy wants them"},
-		{obstacleIdentity, "the hosts have not one identity", "the hosts have not one identity"},
+		{obstacleIdentity, "the hosts differ in identity and the policy gives none", "the hosts differ in identity and the policy gives none"},
+		{obstacleGiven, "the identity cannot be given to every host", "the identity cannot be given to every host"},
 		{obstacleSetup, "there is no VM that every host makes", "there is no VM that every host makes"},
 		{obstacleLengths, "the hosts have no set of SVE vector lengths in common", "the hosts have no set of SVE vector lengths in common"},
 	} {
@@ -127,6 +128,7 @@ const (
 	obstacleField    = "field"
 	obstaclePolicy   = "policy"
 	obstacleIdentity = "identity"
+	obstacleGiven    = "given identity"
 	obstacleSetup    = "setup"
 	obstacleLengths  = "lengths"
 )
@@ -136,6 +138,9 @@ func obstacleOf(f *guise.Finding) string {
 	case guise.KindPolicy:
 		return obstaclePolicy
 	case guise.KindIdentity:
+		if f.Remedy.Code == guise.RemedyKernel {
+			return obstacleGiven
+		}
 		return obstacleIdentity
 	case guise.KindSetup:
 		return obstacleSetup

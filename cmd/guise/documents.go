@@ -225,6 +225,17 @@ type lintAnswer struct {
 	Error      string `json:"error,omitzero"`
 	// NotKnown are the features that a capture says nothing of.
 	NotKnown []guise.Feature `json:"notKnown,omitzero"`
+	// Warnings are what no KVM gives a guest.
+	Warnings []warningJSON `json:"warnings,omitzero"`
+}
+
+// warningJSON is something in a document that no KVM gives a guest.
+type warningJSON struct {
+	Host   string `json:"host,omitzero"` // of a fleet
+	Setup  string `json:"setup"`
+	Name   string `json:"name"`
+	Value  any    `json:"value"`
+	Reason string `json:"reason"`
 }
 
 func (c *lintCommand) Run(s *session) (int, error) {
@@ -254,6 +265,12 @@ func (c *lintCommand) Run(s *session) (int, error) {
 			if len(a.NotKnown) > 0 {
 				fmt.Fprintf(s.stdout, "  not known: any setup with %s (captured without)\n", joinFeatures(a.NotKnown))
 			}
+			for _, w := range a.Warnings[:min(len(a.Warnings), mostFields)] {
+				fmt.Fprintf(s.stdout, "  warning: %s%s is %v in setup %s, which no KVM shows: %s\n", of(w.Host), w.Name, w.Value, w.Setup, w.Reason)
+			}
+			if more := len(a.Warnings) - mostFields; more > 0 {
+				fmt.Fprintf(s.stdout, "  ... and %s\n", count(more, "more"))
+			}
 		}
 	}
 	if bad != nil {
@@ -271,8 +288,25 @@ func (a *lintAnswer) read(r *reader) error {
 	a.Schema = guise.SchemaOf(data)
 	if a.Schema == "" || a.Schema == guise.SchemaCapture {
 		capture, err := guise.ReadCapture(a.File, data)
+		if err != nil {
+			return err
+		}
+		a.NotKnown = capture.NotCaptured()
+		return a.judge(a.File, "", capture)
+	}
+	switch a.Schema {
+	case guise.SchemaFleet:
+		captures, err := guise.ReadFleet(a.File, data)
+		for _, capture := range captures {
+			if err == nil {
+				err = a.judge(a.File+": host "+capture.Name, capture.Name, capture)
+			}
+		}
+		return err
+	case guise.SchemaContract:
+		contract, err := guise.ReadContract(a.File, data)
 		if err == nil {
-			a.NotKnown = capture.NotCaptured()
+			a.warn("", contract.Doubts())
 		}
 		return err
 	}
@@ -283,15 +317,36 @@ func (a *lintAnswer) read(r *reader) error {
 	return read(a.File, data)
 }
 
-// documentReaders reads documents by their schema.
+// judge refuses a capture of what no host can be, and warns of what no KVM shows.
+func (a *lintAnswer) judge(name, host string, capture *guise.Capture) error {
+	if err := capture.Implausible(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	a.warn(host, capture.Doubts())
+	return nil
+}
+
+func (a *lintAnswer) warn(host string, doubts []guise.Doubt) {
+	for _, d := range doubts {
+		a.Warnings = append(a.Warnings, warningJSON{host, d.Setup, d.Name, typed(d.Name, d.Value).Value, d.Reason})
+	}
+}
+
+// of names the host of a fleet before what is said of it.
+func of(host string) string {
+	if host == "" {
+		return ""
+	}
+	return "host " + host + ": "
+}
+
+// documentReaders reads documents by their schema: those of which there is no more
+// to say than that they can be read.
 var documentReaders = map[string]func(file string, data []byte) error{
-	guise.SchemaCapture:  checking(guise.ReadCapture),
-	guise.SchemaContract: checking(guise.ReadContract),
-	guise.SchemaProof:    checking(guise.ReadProof),
-	guise.SchemaFleet:    checking(guise.ReadFleet),
-	move.Schema:          checking(move.ReadState),
-	move.ArrivalSchema:   checking(move.ReadArrival),
-	vm.SchemaQuestions:   checking(vm.ReadQuestions),
+	guise.SchemaProof:  checking(guise.ReadProof),
+	move.Schema:        checking(move.ReadState),
+	move.ArrivalSchema: checking(move.ReadArrival),
+	vm.SchemaQuestions: checking(vm.ReadQuestions),
 	vm.SchemaAnswers: checking(func(file string, data []byte) (string, error) {
 		host, _, err := vm.ReadAnswers(file, data)
 		return host, err

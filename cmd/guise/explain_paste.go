@@ -34,6 +34,9 @@ func (c *explainCommand) pasted(first *opened) (answers []registerAnswer, ok boo
 		}
 		// A name of no file, or of one that cannot be read, is text or a host.
 	}
+	if len(text) > interop.MaxPasteSize {
+		return nil, true, &inputError{fmt.Errorf("%.80s: has %d bytes; no text that is explained is longer than %d", name, len(text), interop.MaxPasteSize)}
+	}
 	said := interop.Paste(text)
 	if len(said) == 0 && name == text && len(c.What) == 1 {
 		return nil, false, nil

@@ -19,7 +19,7 @@ var verdictBefore = regexp.MustCompile(`^(yes|same|differs|unknown|not settled:|
 func TestHeadlines(t *testing.T) {
 	for line, want := range map[string]string{
 		"baseline graviton2@6.18":                            "1 host has a contract: for VMs made with no optional feature, a vGICv3",
-		"baseline graviton2@6.18 graviton3@6.18":             "no contract: 3 fields have no value that every host takes, and the hosts have not one identity",
+		"baseline graviton2@6.18 graviton3@6.18":             "no contract: 3 fields have no value that every host takes, and the hosts differ in identity and the policy gives none",
 		"baseline --hide FEAT_S2FWB graviton3@6.18":          "no contract: 1 field cannot be as the policy wants it",
 		"baseline --vary identity graviton2@6.1 a64fx@6.1":   "",
 		"baseline --require FEAT_SVE graviton3@6.18":         "unknown: whether 1 host has a contract rests on 1 point that no capture tells",
@@ -56,7 +56,7 @@ func TestObstacles(t *testing.T) {
 		{Verdict: guise.Unknown, Kind: guise.KindHardware}, {Verdict: guise.Yes, Kind: guise.KindVaries},
 	}
 	const want = "2 fields have no value that every host takes, and 2 fields cannot be as the policy wants them, and " +
-		"the hosts have not one identity, and there is no VM that every host makes, and the hosts have no set of SVE vector lengths in common"
+		"the hosts differ in identity and the policy gives none, and there is no VM that every host makes, and the hosts have no set of SVE vector lengths in common"
 	if got := obstacles(findings); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

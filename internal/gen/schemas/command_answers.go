@@ -204,7 +204,9 @@ func lintedFile() object {
 	return members(object{
 		"file": words, "schema": words, "wellFormed": boolean, "error": people,
 		"notKnown": described(list(oneOfWords(guise.Features...)), "features that a capture says nothing of"),
-	}, "schema", "error", "notKnown")
+		"warnings": described(list(members(object{"host": name, "setup": setupKey, "name": name, "value": typedValue(), "reason": people}, "host")),
+			"what no KVM gives a guest"),
+	}, "schema", "error", "notKnown", "warnings")
 }
 
 func matrixCell() object {
