@@ -40,10 +40,23 @@ func (r *Refusal) Name() string {
 }
 
 func (r *Refusal) String() string {
+	wanted, there := r.Texts()
 	if r.Errno == 0 {
-		return fmt.Sprintf("%s: %#x was accepted and stored as %#x", r.Name(), r.Wanted, r.There)
+		return fmt.Sprintf("%s: %s was accepted and stored as %s", r.Name(), wanted, there)
 	}
-	return fmt.Sprintf("%s: want %#x, the host gives %#x: %v", r.Name(), r.Wanted, r.There, r.Errno)
+	return fmt.Sprintf("%s: want %s, the host gives %s: %v", r.Name(), wanted, there, r.Errno)
+}
+
+// Texts gives both values in the notation that answers have for their kind.
+func (r *Refusal) Texts() (wanted, there string) {
+	register := arm64.Named(r.Register)
+	if register == nil {
+		return fmt.Sprintf("%#x", r.Wanted), fmt.Sprintf("%#x", r.There)
+	}
+	if field := register.Field(r.Field); field != nil {
+		return field.Text(r.Wanted), field.Text(r.There)
+	}
+	return register.Text(r.Wanted), register.Text(r.There)
 }
 
 // ApplyError says that a host does not take a contract. The VM was dropped.

@@ -128,7 +128,7 @@ func TestApplyFindsWhatIsAcceptedAndNotStored(t *testing.T) {
 	if r := refused.Refusals[0]; r.Name() != "ID_AA64ISAR0_EL1.AES" || r.Errno != 0 || r.Wanted != 1 || r.There != 2 {
 		t.Errorf("%+v", r)
 	}
-	if !strings.Contains(err.Error(), "accepted and stored as 0x2") {
+	if !strings.Contains(err.Error(), "accepted and stored as 2") {
 		t.Errorf("the message does not say so: %v", err)
 	}
 }
@@ -186,6 +186,21 @@ func TestApplyRefusesIncompleteContracts(t *testing.T) {
 		machine, _, err := vm.Apply(t.Context(), fake(), &cut, 1)
 		if machine != nil || err == nil || !strings.Contains(err.Error(), id.String()+": want a value") {
 			t.Errorf("without %s: %v", id, err)
+		}
+	}
+}
+
+// TestRefusalsHaveOneNotation: values stand in a refusal as in every other answer.
+func TestRefusalsHaveOneNotation(t *testing.T) {
+	for want, r := range map[string]vm.Refusal{
+		"ID_AA64ISAR0_EL1.AES: want 1, the host gives 2: invalid argument":       {Register: "ID_AA64ISAR0_EL1", Field: "AES", Wanted: 1, There: 2, Errno: syscall.EINVAL},
+		"ID_AA64PFR0_EL1.FP: 15 was accepted and stored as 0":                    {Register: "ID_AA64PFR0_EL1", Field: "FP", Wanted: 15},
+		"PSCI_VERSION: want 1.3, the host gives 1.1: invalid argument":           {Register: "PSCI_VERSION", Wanted: 0x10003, There: 0x10001, Errno: syscall.EINVAL},
+		"MIDR_EL1: want 0x413fd0c1, the host gives 0x411fd401: invalid argument": {Register: "MIDR_EL1", Wanted: 0x413fd0c1, There: 0x411fd401, Errno: syscall.EINVAL},
+		"S3_0_C0_C7_7: want 0x1, the host gives 0x0: no such file or directory":  {Register: "S3_0_C0_C7_7", Wanted: 1, Errno: syscall.ENOENT},
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
 }

@@ -125,9 +125,10 @@ func (p *prover) hostValue(value string) []guise.HostValue {
 
 // refusal turns what a host did not take into a finding.
 func (p *prover) refusal(r *Refusal) {
+	wanted, there := r.Texts()
 	f := guise.Finding{
 		Verdict: guise.No, Kind: guise.KindRefused, Register: r.Register, Field: r.Field,
-		Wanted: fmt.Sprintf("%#x", r.Wanted), Hosts: p.hostValue(fmt.Sprintf("%#x", r.There)), Mend: r.Hint,
+		Wanted: wanted, Hosts: p.hostValue(there), Mend: r.Hint,
 		Rests: "the kernel answered " + errnoName(r.Errno),
 	}
 	if r.Errno == 0 {
@@ -339,7 +340,8 @@ func (c *comparison) register(place, bits int, record *probe.Record) {
 		return
 	}
 	for _, part := range parts(place, wanted, record.Values[0]|wanted>>bits<<bits) {
-		f.Field, f.Wanted, f.Hosts = part.Field, fmt.Sprintf("%#x", part.Wanted), c.hostValue(fmt.Sprintf("%#x", part.There))
+		wanted, there := part.Texts()
+		f.Field, f.Wanted, f.Hosts = part.Field, wanted, c.hostValue(there)
 		c.add(f)
 	}
 }

@@ -21,7 +21,7 @@ func TestRehearse(t *testing.T) {
 		{"a64fx.json", "6.12/a64fx", "7.2/a64fx", statusYes, []string{"the VM moved"}},
 		{"a64fx.json", "7.2/a64fx", "6.12/a64fx", statusYes, []string{"the VM moved"}},
 		{"neoverse-n1-5.10.json", "5.10/neoverse-n1", "6.1/neoverse-n1", statusNo,
-			[]string{"ID_AA64DFR0_EL1.DebugVer: want 0x8, the host gives 0x6", "foreseen: ID_AA64DFR0_EL1.DebugVer is refused (invalid argument)"}},
+			[]string{"ID_AA64DFR0_EL1.DebugVer: want 8, the host gives 6", "foreseen: ID_AA64DFR0_EL1.DebugVer is refused (invalid argument)"}},
 		// The host that the VM is to leave does not take the contract.
 		{"neoverse-n1.json", "5.10/neoverse-n1", "6.1/neoverse-n1", statusNo, []string{"the host does not take the contract testdata/rehearse/neoverse-n1.json (Linux 5.10", "wanted"}},
 	} {

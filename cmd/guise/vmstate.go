@@ -93,7 +93,8 @@ func printRefused(s *session, refused *vm.ApplyError) {
 		if r.Errno != 0 {
 			why = r.Errno.Error()
 		}
-		rows = append(rows, []string{r.Name(), fmt.Sprintf("%#x", r.Wanted), fmt.Sprintf("%#x", r.There), why})
+		wanted, there := r.Texts()
+		rows = append(rows, []string{r.Name(), wanted, there, why})
 		if r.Hint != "" && !slices.Contains(hints, r.Hint) {
 			hints = append(hints, r.Hint)
 		}
@@ -198,7 +199,7 @@ func printArrival(w io.Writer, state *move.State, arrival *move.Arrival) error {
 		}
 	}
 	for _, r := range arrival.Refused {
-		fmt.Fprintf(w, "  vCPU %d: %s = %x: %v\n", r.VCPU, plain.Line(r.Name), r.Value, r.Errno)
+		fmt.Fprintf(w, "  vCPU %d: %s = %#x: %v\n", r.VCPU, plain.Line(r.Name), r.Value, r.Errno)
 	}
 	for i := range arrival.Differences {
 		fmt.Fprintf(w, "  %s\n", plain.Line(arrival.Differences[i].String()))

@@ -21,9 +21,9 @@ func TestPrintRefused(t *testing.T) {
 	const want = `Linux 6.1 does not take the contract c.json
 
                             wanted       there
-  ID_AA64ISAR0_EL1.AES         0x1         0x2  invalid argument
+  ID_AA64ISAR0_EL1.AES           1           2  invalid argument
   MIDR_EL1              0x410fd0c1  0x411fd401  invalid argument
-  CTR_EL0.IDC                  0x1         0x0  was accepted and stored otherwise
+  CTR_EL0.IDC                    1           0  was accepted and stored otherwise
 `
 	if stdout.String() != want || stderr.String() != "hint: upgrade\n" {
 		t.Errorf("got\n%s%s", stdout.String(), stderr.String())
