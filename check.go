@@ -164,7 +164,7 @@ func (c *checker) register(place int) {
 // knew what its own hosts show there.
 func (c *checker) left(id arm64.ID, value string) {
 	c.add(Finding{
-		Verdict: Unknown, Kind: KindList, Register: objectName(id), Wanted: stateUncontrolled, Hosts: c.host(value),
+		Verdict: Unknown, Kind: KindList, Register: NameOf(id), Wanted: stateUncontrolled, Hosts: c.host(value),
 		Means: meaning(id.String(), ""), Who: "not known", Remedy: Remedy{RemedyCapture, c.makers()},
 	})
 }
@@ -184,7 +184,7 @@ func (c *checker) absent(place int) {
 // one is not known.
 func (c *checker) exists(id arm64.ID, value string) {
 	f := Finding{
-		Verdict: No, Kind: KindRefused, Register: objectName(id), Wanted: stateMustNotExist, Hosts: c.host(value),
+		Verdict: No, Kind: KindRefused, Register: NameOf(id), Wanted: stateMustNotExist, Hosts: c.host(value),
 		Means: meaning(id.String(), ""), Who: "nobody",
 	}
 	if c.contract.Setup.Has(FeatureAArch32) {
@@ -197,7 +197,7 @@ func (c *checker) exists(id arm64.ID, value string) {
 // host's capture does not have, where it does not have the list either.
 func (c *checker) untold(id arm64.ID) {
 	c.add(Finding{
-		Verdict: Unknown, Kind: KindList, Register: objectName(id), Wanted: stateMustNotExist,
+		Verdict: Unknown, Kind: KindList, Register: NameOf(id), Wanted: stateMustNotExist,
 		Hosts: c.host(stateNotCaptured), Remedy: c.captureHere(),
 	})
 }
@@ -318,7 +318,7 @@ func (c *checker) extra() {
 		if ok && there == value {
 			continue
 		}
-		f := Finding{Verdict: No, Kind: KindRefused, Register: objectName(id), Wanted: idText(id, value), Hosts: c.host(extraText(id, there, ok)), Who: "nobody"}
+		f := Finding{Verdict: No, Kind: KindRefused, Register: NameOf(id), Wanted: idText(id, value), Hosts: c.host(extraText(id, there, ok)), Who: "nobody"}
 		if !ok && c.stance.setup.Listed == nil {
 			f.Verdict = Unknown
 		}
@@ -410,10 +410,10 @@ func (c *checker) qemuList() {
 		return
 	}
 	for _, id := range without(c.contract.Listed, listed) {
-		c.add(Finding{Verdict: No, Kind: KindList, Register: objectName(id), Wanted: stateListed, Hosts: c.host(stateNotListed), Who: "nobody", Means: "QEMU refuses a state with a register it does not list"})
+		c.add(Finding{Verdict: No, Kind: KindList, Register: NameOf(id), Wanted: stateListed, Hosts: c.host(stateNotListed), Who: "nobody", Means: "QEMU refuses a state with a register it does not list"})
 	}
 	for _, id := range without(listed, c.contract.Listed) {
-		c.add(Finding{Verdict: No, Kind: KindList, Register: objectName(id), Wanted: stateNotListed, Hosts: c.host(stateListed), Who: "nobody", Means: "a state from this host cannot go where the register is not listed"})
+		c.add(Finding{Verdict: No, Kind: KindList, Register: NameOf(id), Wanted: stateNotListed, Hosts: c.host(stateListed), Who: "nobody", Means: "a state from this host cannot go where the register is not listed"})
 	}
 }
 

@@ -72,6 +72,8 @@ var exported = map[string]func(h *handed, r *rand.Rand){
 	"MarshalFleet": func(h *handed, r *rand.Rand) { guise.MarshalFleet(h.captures); guise.MarshalFleet(nil) },
 	"FeatureNames": func(h *handed, r *rand.Rand) { guise.FeatureNames(nil); guise.FeatureNames(&arm64.View{}) },
 	"ParseVary":    func(h *handed, r *rand.Rand) { guise.ParseVary(pick(r, []string{"", ",", ".", ".,.", "identity,"})) },
+	"NameOf":       func(h *handed, r *rand.Rand) { guise.NameOf(0); guise.NameOf(arm64.ID(r.Uint64())) },
+	"Doubt":        func(h *handed, r *rand.Rand) { _ = guise.Doubt{}.String() },
 	"SchemaOf":     func(h *handed, r *rand.Rand) { guise.SchemaOf(nil) },
 	"DocumentKind": func(h *handed, r *rand.Rand) { guise.DocumentKind("") },
 	"MaxSizeOf":    func(h *handed, r *rand.Rand) { guise.MaxSizeOf("") },
@@ -94,6 +96,8 @@ var exported = map[string]func(h *handed, r *rand.Rand){
 			c.Arch()
 			c.Marshal()
 			c.NotCaptured()
+			c.Implausible()
+			c.Doubts()
 			c.ViewDigest()
 			c.Setup("")
 			c.Assume(kernel.Version{})
@@ -104,6 +108,7 @@ var exported = map[string]func(h *handed, r *rand.Rand){
 		if c := pick(r, h.contracts); c != nil {
 			c.Arch()
 			c.Incomplete()
+			c.Doubts()
 			c.Digest()
 			c.Marshal()
 			c.Leaves(0)

@@ -437,7 +437,7 @@ func (m *meeting) settleExtra() {
 func extraFinding(id arm64.ID, value uint64, from, other *stance) Finding {
 	there, ok := other.setup.Extra[id]
 	f := Finding{
-		Verdict: No, Kind: KindFixed, Register: objectName(id), Who: "nobody",
+		Verdict: No, Kind: KindFixed, Register: NameOf(id), Who: "nobody",
 		Hosts: []HostValue{{Host: from.capture.Name, Value: idText(id, value)}, {Host: other.capture.Name, Value: extraText(id, there, ok)}},
 	}
 	if !ok && other.setup.Listed == nil {

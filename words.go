@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/guise-project/guise/isa/arm64"
-	"github.com/guise-project/guise/kernel"
 )
 
 // title gives a feature's name in running text.
@@ -37,17 +36,6 @@ func idText(id arm64.ID, value uint64) string {
 		return registerText(place, value)
 	}
 	return fmt.Sprintf("%#x", value)
-}
-
-// objectName is what answers call a register: as the table or the architecture
-// does, or by its encoding where that has no name.
-func objectName(id arm64.ID) string {
-	if _, ok := arm64.PlaceOf(id); !ok {
-		if name := kernel.ListedName(id); name != "" {
-			return name
-		}
-	}
-	return id.String()
 }
 
 // lengthsText gives a set of SVE vector lengths, in bits: 128, 256.

@@ -131,7 +131,7 @@ func (c *diffCommand) printLists(s *session, host string, ids []arm64.ID) {
 	}
 	var names []string
 	for _, id := range ids {
-		names = append(names, id.String())
+		names = append(names, guise.NameOf(id))
 	}
 	most := 4
 	if c.Verbose {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -11,7 +10,6 @@ import (
 	"github.com/guise-project/guise/interop"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
-	"github.com/guise-project/guise/kernel"
 )
 
 // explainCommand names what values mean.
@@ -145,7 +143,7 @@ func explainValue(name, text string) (registerAnswer, error) {
 	}
 	place, ok := arm64.PlaceOf(id)
 	if !ok {
-		return pastedAnswer(&interop.Said{ID: id, Name: cmp.Or(kernel.ListedName(id), id.String()), Value: value, HasValue: true}), nil
+		return pastedAnswer(&interop.Said{ID: id, Name: guise.NameOf(id), Value: value, HasValue: true}), nil
 	}
 	register := &arm64.Registers[place]
 	if register.Bits < 64 && value>>register.Bits != 0 {

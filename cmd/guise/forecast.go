@@ -326,7 +326,7 @@ func idNames(ids []arm64.ID) string {
 			names = append(names, fmt.Sprintf("%d more", len(ids)-shown))
 			break
 		}
-		names = append(names, id.String())
+		names = append(names, guise.NameOf(id))
 	}
 	return strings.Join(names, ", ")
 }

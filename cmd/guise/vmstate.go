@@ -207,7 +207,7 @@ func printArrival(w io.Writer, state *move.State, arrival *move.Arrival) error {
 	if len(arrival.Left) > 0 {
 		names := make([]string, len(arrival.Left))
 		for i, id := range arrival.Left {
-			names[i] = id.String()
+			names[i] = guise.NameOf(id)
 		}
 		fmt.Fprintf(w, "\nleft behind, as the new host has no such register: %s\n", strings.Join(names, ", "))
 	}
