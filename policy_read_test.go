@@ -87,10 +87,10 @@ func TestBadPolicies(t *testing.T) {
 		"require: {FEAT_AES: false}":                                          `p.yaml:1:21: require: FEAT_AES: want true for a feature, or REGISTER.FIELD with a value; there is "false"`,
 		"vary: [identity, ID_DFR9_EL1]":                                       "p.yaml:1:18: vary ID_DFR9_EL1: ID_DFR9_EL1 is not a register; did you mean ID_DFR0_EL1?",
 		"hide: [FEAT_AES]\nrequire: {FEAT_AES: true}":                         "p.yaml:2:11: hide FEAT_AES and require FEAT_AES contradict each other: no value of ID_AA64ISAR0_EL1.AES is both",
-		"require: {FEAT_AES: true}\n\nhide:\n  - FEAT_SHA3\n  - FEAT_AES":     "p.yaml:5:5: hide FEAT_AES and require FEAT_AES contradict each other",
-		"force: {ID_AA64PFR0_EL1.SVE: 1}\nrestrict: {ID_AA64PFR0_EL1.SVE: 0}": "p.yaml:2:12: restrict ID_AA64PFR0_EL1.SVE and force ID_AA64PFR0_EL1.SVE contradict each other",
-		"vary: [ID_AA64ISAR0_EL1.AES]\nallow: {ID_AA64ISAR0_EL1: []}":         "p.yaml:2:9: allow ID_AA64ISAR0_EL1: ID_AA64ISAR0_EL1.AES is to vary",
-		"allow: {ID_AA64ISAR0_EL1: []}\nvary: [CTR_EL0, ID_AA64ISAR0_EL1]":    "p.yaml:2:17: allow ID_AA64ISAR0_EL1: ID_AA64ISAR0_EL1.AES is to vary",
+		"require: {FEAT_AES: true}\n\nhide:\n  - FEAT_SHA3\n  - FEAT_AES":     "p.yaml:5:5: hide FEAT_AES and require FEAT_AES contradict each other: no value of ID_AA64ISAR0_EL1.AES is both",
+		"force: {ID_AA64PFR0_EL1.SVE: 1}\nrestrict: {ID_AA64PFR0_EL1.SVE: 0}": "p.yaml:2:12: restrict ID_AA64PFR0_EL1.SVE and force ID_AA64PFR0_EL1.SVE contradict each other: no value of ID_AA64PFR0_EL1.SVE is both",
+		"vary: [ID_AA64ISAR0_EL1.AES]\nallow: {ID_AA64ISAR0_EL1: []}":         "p.yaml:2:9: allow ID_AA64ISAR0_EL1: ID_AA64ISAR0_EL1.AES is to vary: what every host shows for itself cannot be chosen",
+		"allow: {ID_AA64ISAR0_EL1: []}\nvary: [CTR_EL0, ID_AA64ISAR0_EL1]":    "p.yaml:2:17: allow ID_AA64ISAR0_EL1: ID_AA64ISAR0_EL1.RNDR is to vary: what every host shows for itself cannot be chosen",
 	} {
 		p, err := guise.ReadPolicy("p.yaml", []byte(text))
 		var document *guise.DocumentError
