@@ -3,6 +3,7 @@ package guise_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/isa"
@@ -59,4 +60,54 @@ func BenchmarkPools(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkFewViews holds what is decided of 10,000 hosts of 40 views against
+// reading them: as files, and as one fleet, which has each view once. The figures
+// are ratios.
+func BenchmarkFewViews(b *testing.B) {
+	const hosts, views = 10_000, 40
+	few := distinct(b, views, views)
+	captures := make([]*guise.Capture, hosts)
+	files := make([][]byte, hosts)
+	for i := range captures {
+		c := *few[i%views]
+		c.Name = fmt.Sprintf("h%05d", i)
+		captures[i], files[i] = &c, c.Marshal()
+	}
+	fleet := guise.MarshalFleet(captures)
+	took := func(f func() error) float64 {
+		started := time.Now()
+		if err := f(); err != nil {
+			b.Fatal(err)
+		}
+		return time.Since(started).Seconds()
+	}
+	var asFiles, asFleet float64
+	decide := func(hosts []*guise.Capture) (pools, baseline float64) {
+		pools = took(func() error { _, err := guise.Pools(hosts, nil, 4); return err })
+		return pools, took(func() error { _, err := guise.Baseline(hosts, nil); return err })
+	}
+	var poolsOfFiles, baselineOfFiles, poolsOfFleet, baselineOfFleet float64
+	for b.Loop() {
+		read := make([]*guise.Capture, hosts)
+		asFiles += took(func() (err error) {
+			for i := range files {
+				if read[i], err = guise.ReadCapture("h", files[i]); err != nil {
+					return err
+				}
+				read[i].Name = captures[i].Name
+			}
+			return nil
+		})
+		pools, baseline := decide(read)
+		poolsOfFiles, baselineOfFiles = poolsOfFiles+pools, baselineOfFiles+baseline
+		asFleet += took(func() (err error) { read, err = guise.ReadFleet("f", fleet); return err })
+		pools, baseline = decide(read)
+		poolsOfFleet, baselineOfFleet = poolsOfFleet+pools, baselineOfFleet+baseline
+	}
+	b.ReportMetric((asFiles+poolsOfFiles)/asFiles, "pools/files")
+	b.ReportMetric((asFiles+baselineOfFiles)/asFiles, "baseline/files")
+	b.ReportMetric((asFleet+poolsOfFleet)/asFleet, "pools/fleet")
+	b.ReportMetric((asFleet+baselineOfFleet)/asFleet, "baseline/fleet")
 }

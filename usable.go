@@ -47,11 +47,20 @@ func (s *Setup) Invalid() error {
 	return nil
 }
 
-// usableHosts says why there is nothing to judge in captures.
+// usableHosts says why there is nothing to judge in captures. Setups that hosts of a
+// fleet share are looked at once.
 func usableHosts(captures ...*Capture) error {
+	seen := map[*CapturedSetup]int{} // the first of some setups, and how many they are
 	for _, c := range captures {
+		shared := c != nil && c.Power == nil && len(c.Setups) > 0
+		if shared && seen[&c.Setups[0]] == len(c.Setups) {
+			continue
+		}
 		if err := c.usable(); err != nil {
 			return err
+		}
+		if shared {
+			seen[&c.Setups[0]] = len(c.Setups)
 		}
 	}
 	return nil
