@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -22,6 +23,11 @@ import (
 // TestInterrupted: a signal ends a command that waits for a FIFO nobody writes,
 // with the status of the signal and nothing left behind.
 func TestInterrupted(t *testing.T) {
+	// Where the tests run under nohup(1), a signal that this process ignores would be
+	// ignored by the commands, too; one that it handles is not.
+	handled := make(chan os.Signal, 1)
+	signal.Notify(handled, syscall.SIGHUP)
+	defer signal.Stop(handled)
 	for _, line := range []string{
 		"lint FIFO", "lint good.json FIFO", "explain FIFO", "baseline FIFO -o out.json", "check FIFO graviton2@6.18", "check graviton2@6.18 FIFO",
 		"pools graviton2@6.18 FIFO", "fleet pack FIFO -o out.json", "fleet unpack FIFO", "import firecracker FIFO -o out.json",
