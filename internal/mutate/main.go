@@ -22,6 +22,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/guise-project/guise/internal/mutate/logic"
 )
 
 // tests are the fast ones, without those that hold generated files against
@@ -34,8 +36,20 @@ func main() {
 	n := flag.Int("n", 40, "number of changes to try")
 	seed := flag.Uint64("seed", 1, "of the sample")
 	budget := flag.Duration("budget", 30*time.Minute, "stop after this time")
+	directory := flag.String("logic", "", "change the logic of the package in this directory instead, and run its tests")
+	with := flag.String("with", "", "with -logic, directories of more packages whose tests are run, with commas")
+	files := flag.String("files", "", "with -logic, only in files whose names match this pattern")
+	most := flag.Duration("most", 10*time.Second, "with -logic, leave out tests that take longer")
 	flag.Parse()
-	if err := mutate(os.Stdout, *n, *seed, *budget); err != nil {
+	pattern, err := regexp.Compile(*files)
+	switch {
+	case err != nil:
+	case *directory != "":
+		err = logic.Run(os.Stdout, *directory, logic.Options{N: *n, With: strings.FieldsFunc(*with, func(r rune) bool { return r == ',' }), Seed: *seed, Files: pattern, MostTest: *most, Budget: *budget})
+	default:
+		err = mutate(os.Stdout, *n, *seed, *budget)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
