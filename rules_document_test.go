@@ -1,0 +1,125 @@
+package guise_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// TestWhatReadersRefuse: documents that say a thing in a way no writer does are
+// refused by the name of what is wrong.
+func TestWhatReadersRefuse(t *testing.T) {
+	capture := string(load(t, "graviton2@6.18").Marshal())
+	lab := string(load(t, "qemu10-max@6.12").Marshal())
+	contract := baseline(t, nil, load(t, "graviton2@6.18")).Contract
+	for _, test := range []struct{ name, text, from, to, want string }{
+		{"a capability of no name", lab, `"KVM_CAP_`, `"KVM_CAT_`, "KVM_CAT_"},
+		{"a version nobody knows", lab, `"0.2,1.0,1.1`, `"0.2,9.9`, `"9.9" is not a version`},
+		{"a capture that is cut off", capture, capture[len(capture)/2:], "", "cut off"},
+		{"a contract", string(contract.Marshal()), "", "", "is a contract; want a capture"},
+		{"a mark before the text", capture, "{\n", "\ufeff{\n", "byte order mark"},
+		{"nothing", " \n", "", "", "is empty; want a capture"},
+		{"a page", "<html>", "", "", "is not JSON; want a capture"},
+	} {
+		text := strings.Replace(test.text, test.from, test.to, 1)
+		if test.from != "" && text == test.text {
+			t.Errorf("%s: nothing to change", test.name)
+		}
+		if _, err := guise.ReadCapture("h.json", []byte(text)); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v; want %q in it", test.name, err, test.want)
+		}
+	}
+}
+
+// TestPolicyRulesStandOnce: a rule that stands in a policy twice is refused.
+func TestPolicyRulesStandOnce(t *testing.T) {
+	text := "schema: guise/policy/v1\nhide: [FEAT_AES]\nhide: [FEAT_SHA1]\n"
+	if _, err := guise.ReadPolicy("p.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), "p.yaml:3") || !strings.Contains(err.Error(), "twice") && !strings.Contains(err.Error(), "already defined") {
+		t.Errorf("%v; want the second rule refused, with its line", err)
+	}
+}
+
+// TestFleetsKeepOccasions: where and when a host was captured is kept, and nothing is
+// written of a host of which nobody knows.
+func TestFleetsKeepOccasions(t *testing.T) {
+	with, without := *load(t, "graviton2@6.18"), *load(t, "graviton2@6.1")
+	with.Name, without.Name = "with", "without"
+	with.Captured = guise.Occasion{At: "2026-01-02T03:04:05Z", By: "guise 1", Source: "a test"}
+	without.Captured = guise.Occasion{}
+	data := guise.MarshalFleet([]*guise.Capture{&without, nil, &with})
+	if n := bytes.Count(data, []byte(`"captured"`)); n != 1 {
+		t.Errorf("captured stands there %d times", n)
+	}
+	hosts, err := guise.ReadFleet("f.json", data)
+	if err != nil || len(hosts) != 2 || hosts[0].Name != "with" || hosts[0].Captured != with.Captured || hosts[1].Captured != (guise.Occasion{}) {
+		t.Errorf("read %+v, %v", hosts, err)
+	}
+}
+
+// TestHostsOfOneViewAreOneView: hosts that are equal but for their names are one
+// view, whether they share their setups in memory or not; each is a host of the
+// contract all the same.
+func TestHostsOfOneViewAreOneView(t *testing.T) {
+	host := load(t, "graviton2@6.18")
+	shared, copied := *host, *load(t, "graviton2@6.18")
+	shared.Name, copied.Name = "shared", "copied"
+	copied.Setups = slices.Clone(copied.Setups)
+	result, err := guise.Pools([]*guise.Capture{host, &shared, &copied}, nil, 1)
+	if err != nil || result.Distinct != 1 || len(result.Rungs) != 1 || len(result.Rungs[0].Pools) != 1 {
+		t.Fatalf("%+v, %v; want one pool of one view", result, err)
+	}
+	if hosts := result.Rungs[0].Pools[0].Hosts; !slices.Equal(slices.Sorted(slices.Values(hosts)), []string{"copied", "graviton2@6.18", "shared"}) {
+		t.Errorf("hosts of the pool: %q", hosts)
+	}
+	made := baseline(t, nil, host, &shared, &copied).Contract.MadeFrom
+	if len(made) != 3 {
+		t.Errorf("made from %+v; want three hosts", made)
+	}
+}
+
+// TestSetupsNobodyAllows: where no setup meets the policy it is a no of complete
+// captures, and not known of others.
+func TestSetupsNobodyAllows(t *testing.T) {
+	host := *only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
+	policy := &guise.Policy{With: []guise.Feature{guise.FeatureSVE}}
+	for complete, want := range map[bool]guise.Verdict{true: guise.No, false: guise.Unknown} {
+		host.Complete = complete
+		result := baseline(t, policy, &host)
+		f := findingOf(result.Findings, "setup")
+		if result.Verdict != want || f == nil || f.Verdict != want || (f.Who == "nobody") != complete || strings.Contains(f.Means, "accepted") != complete {
+			t.Errorf("complete %v: %v, %+v; want %v", complete, result.Verdict, f, want)
+		}
+	}
+}
+
+// TestWhatOffersAreMadeOf: a host whose offers were not captured possibly takes, of
+// each register that userspace has, more than it shows, and of others nothing.
+func TestWhatOffersAreMadeOf(t *testing.T) {
+	host := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
+	guessed := withSetup(host, "guessed", func(s *guise.CapturedSetup) { s.Offers, s.Accepts = nil, "" })
+	contract := baseline(t, nil, host).Contract
+	for _, test := range []struct {
+		register, field string
+		verdict         guise.Verdict
+	}{
+		{"ID_AA64ISAR0_EL1", "AES", guise.Unknown}, // shows less than the host: some kernels take it
+		{"CTR_EL0", "DminLine", guise.Unknown},
+	} {
+		place, _ := arm64.Place(test.register)
+		c := *contract
+		for i := range arm64.Registers[place].Fields {
+			if f := &arm64.Registers[place].Fields[i]; f.Name == test.field {
+				c.View.Values[place] = f.Put(c.View.Values[place], f.Get(c.View.Values[place])-1)
+			}
+		}
+		result := guise.Check(&c, guessed, guise.VMMNone)
+		at := slices.IndexFunc(result.Findings, func(f guise.Finding) bool { return f.Register == test.register && f.Field == test.field })
+		if at < 0 || result.Findings[at].Verdict != test.verdict {
+			t.Errorf("%s.%s one less: %+v; want %v", test.register, test.field, result.Findings, test.verdict)
+		}
+	}
+}
