@@ -35,12 +35,3 @@ var RemedyCodes = map[RemedyCode]string{
 func identityKernel() Remedy {
 	return Remedy{RemedyKernel, []string{"KVM_CAP_ARM_WRITABLE_IMP_ID_REGS", "6.15"}}
 }
-
-// hostsOf names the hosts of values, for a remedy.
-func hostsOf(values []HostValue) []string {
-	names := make([]string, len(values))
-	for i, v := range values {
-		names[i] = v.Host
-	}
-	return names
-}

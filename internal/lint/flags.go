@@ -15,7 +15,7 @@ import (
 var flagless = []string{".", "isa", "kernel", "vm"}
 
 // flagWord is a flag of a command line.
-var flagWord = regexp.MustCompile("(?:^|[^-\\w])--[a-z]")
+var flagWord = regexp.MustCompile(`(?:^|[^-\w])--[a-z]`)
 
 func flags(t *Tree) (breaches []string) {
 	for _, f := range t.Files {

@@ -134,12 +134,14 @@ var ownGenerator = map[string][]string{
 	"math/rand/v2": {"Float32", "Float64", "Int", "Int32", "Int32N", "Int64", "Int64N", "IntN", "N", "Perm", "Shuffle", "Uint", "Uint32", "Uint32N", "Uint64", "Uint64N", "UintN"},
 }
 
-// notInSnapshots are rooms and packages that never run in a lab host.
-var notInSnapshots = []string{"lab", "lab/debian", "bench", "internal/mutate"}
+// neverInHosts reports whether a package never runs in a lab host.
+func neverInHosts(directory string) bool {
+	return directory == "lab" || directory == "lab/debian" || below(directory, "bench") || below(directory, "internal/mutate")
+}
 
 func randomNames(t *Tree) (breaches []string) {
 	for _, f := range t.Files {
-		if f.Go == nil || f.Test() || slices.Contains(notInSnapshots, f.Directory()) || below(f.Directory(), "bench") {
+		if f.Go == nil || f.Test() || neverInHosts(f.Directory()) {
 			continue
 		}
 		from := map[string][]string{}
