@@ -87,18 +87,21 @@ type CapturedSetup struct {
 	MaskRanges uint64
 }
 
-// Assume derives the offers of every setup that has none from the profile of a
-// kernel version, and marks them as assumed.
+// Assume derives the offers of every setup that has none from what is known of a
+// kernel version, and marks them as assumed: what each kernel that the version may
+// be takes. What only some of those take stays unknown.
 func (c *Capture) Assume(version kernel.Version) error {
-	profile, err := kernel.At(version)
-	if err != nil {
+	if _, err := kernel.Possible(version); err != nil {
 		return err
 	}
 	c.packed = nil
 	for i := range c.Setups {
 		if s := &c.Setups[i]; s.Offers == nil {
-			offers := profile.Offers(&s.View, s.KernelVM())
-			s.Offers, s.Accepts, s.AssumedKernel = &offers, Assumed, version.String()
+			certain, _, err := kernel.Offers(version, &s.View, s.KernelVM())
+			if err != nil {
+				return err
+			}
+			s.Offers, s.Accepts, s.AssumedKernel = &certain, Assumed, version.String()
 		}
 	}
 	return nil

@@ -1,6 +1,8 @@
 package guise
 
 import (
+	"slices"
+
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/kernel"
@@ -74,13 +76,14 @@ func answeredByEL2(offers *arm64.Offers, view *arm64.View) *arm64.Offers {
 
 // readsCPU finds that a guest of the setup reads the ID registers of the CPU, or
 // that it is not known whether it does, whatever a VMM reads and writes: a guest
-// in AArch32 before Linux 6.1. It is nil where KVM answers.
+// in AArch32 before Linux 5.19. It is nil where KVM answers.
 func readsCPU(c *Capture, s *Setup) *Finding {
 	if !s.Has(FeatureAArch32) {
 		return nil
 	}
 	if version, err := kernel.ParseVersion(c.Host.Kernel); err == nil {
-		if profile, err := kernel.At(version); err == nil && profile.Does(kernel.TrapsFeatures32) {
+		profiles, err := kernel.Possible(version)
+		if err == nil && !slices.ContainsFunc(profiles, func(p *kernel.Profile) bool { return !p.Does(kernel.TrapsFeatures32) }) {
 			return nil
 		}
 	}
@@ -91,7 +94,7 @@ func readsCPU(c *Capture, s *Setup) *Finding {
 	return &Finding{
 		Verdict: Unknown, Kind: KindHardware, Register: "ID registers", Wanted: stateOwnRegisters,
 		Hosts: []HostValue{{Host: c.Name, Value: "Linux " + release}}, Who: "nobody",
-		Means:  "a guest in AArch32 reads the CPU's own before Linux 6.1, whatever KVM holds",
+		Means:  "a guest in AArch32 reads the CPU's own before Linux 5.19, whatever KVM holds",
 		Remedy: Remedy{Code: RemedyKernel},
 	}
 }
@@ -125,7 +128,7 @@ func kernelOffers(s *CapturedSetup) []arm64.Offers {
 // mayTake returns what the host possibly takes. It is worked out when it is
 // first asked for: only findings and what is left open need it.
 func (t *stance) mayTake() *arm64.Offers {
-	if t.setup.Offers != nil {
+	if t.setup.Offers != nil && t.setup.Accepts != Assumed {
 		return t.certain
 	}
 	if t.possible == nil {
@@ -142,6 +145,9 @@ func (t *stance) mayTake() *arm64.Offers {
 // field by its order, as if it could be written, what any kernel that is known
 // takes beyond that, and any identity.
 func possibleOffers(s *CapturedSetup) arm64.Offers {
+	if s.Offers != nil {
+		return assumedAtMost(s)
+	}
 	var offers arm64.Offers
 	offers.FromView(&s.View)
 	derived := kernelOffers(s)
@@ -166,6 +172,29 @@ func possibleOffers(s *CapturedSetup) arm64.Offers {
 		}
 	}
 	return offers
+}
+
+// assumedAtMost is what a host could take at most whose offers were assumed: those,
+// and what any kernel takes that the assumed version may be. A version that cannot
+// be told opens nothing.
+func assumedAtMost(s *CapturedSetup) arm64.Offers {
+	version, err := kernel.ParseVersion(s.AssumedKernel)
+	if err != nil {
+		return *s.Offers
+	}
+	_, most, err := kernel.Offers(version, &s.View, s.KernelVM())
+	if err != nil {
+		return *s.Offers
+	}
+	for place := range arm64.Registers {
+		if _, free := s.Offers.Rest(place); free {
+			most.Free(place)
+		}
+	}
+	for slot := range arm64.Slots {
+		most.PutSet(slot, most.Set(slot)|s.Offers.Set(slot))
+	}
+	return most
 }
 
 // setupFields are the fields whose value is decided when the vCPU is made: a

@@ -33,7 +33,7 @@ func newerKernel(slot int, release string) (string, bool) {
 		return "", false
 	}
 	version, err := kernel.ParseVersion(release)
-	if in, known := since.In(version); err != nil || !known || in {
+	if in, known := since.In(version); err != nil || !known || in || version.Vendor.Rebased() {
 		return "", false
 	}
 	return "Linux " + since.String() + " and later", true

@@ -12,7 +12,7 @@ func TestWhoCanChange(t *testing.T) {
 	for _, test := range []struct{ contract, host, field, want string }{
 		{"graviton3@6.18", "graviton2@6.18", "ID_AA64ISAR0_EL1.RNDR", "nobody: this CPU and kernel show no more"},
 		{"graviton3@6.1", "graviton2@6.1", "ID_AA64ISAR0_EL1.RNDR", "nobody: this CPU and kernel show no more"},
-		{"qemu10-cortex-a72@6.1", "qemu10-neoverse-n1@6.1", "ID_AA64ISAR0_EL1.ATOMIC", "Linux (6.1, 6.12] and later"},
+		{"qemu10-cortex-a72@6.1", "qemu10-neoverse-n1@6.1", "ID_AA64ISAR0_EL1.ATOMIC", "Linux 6.7 and later"},
 		{"graviton2@6.18", "graviton3@6.18", "ID_AA64MMFR2_EL1.FWB", "nobody"},
 	} {
 		from := load(t, test.contract)

@@ -17,7 +17,7 @@ func TestLimitsOfEarlyProfiles(t *testing.T) {
 	combined := map[int]uint64{
 		arm64.IDPFR0EL1:      0xffff,
 		arm64.IDPFR1EL1:      0xffff_ffff,
-		arm64.IDDFR0EL1:      0x0fff_ffff,
+		arm64.IDDFR0EL1:      0xffff_ffff,
 		arm64.IDAFR0EL1:      0,
 		arm64.IDMMFR0EL1:     0xffff_ffff,
 		arm64.IDMMFR4EL1:     0xf0,
@@ -34,7 +34,7 @@ func TestLimitsOfEarlyProfiles(t *testing.T) {
 		arm64.IDAA64ZFR0EL1:  0,
 		arm64.IDAA64SMFR0EL1: 0,
 		arm64.IDAA64FPFR0EL1: 0,
-		arm64.IDAA64DFR0EL1:  0xffff_ffff_f0f0_ff0f,
+		arm64.IDAA64DFR0EL1:  0xffff_ffff_f0f0_ffff,
 		arm64.IDAA64ISAR0EL1: 0x000f_ffff_f0ff_fff0,
 		arm64.IDAA64ISAR1EL1: 0x00ff_f00f,
 		arm64.IDAA64ISAR2EL1: 0,

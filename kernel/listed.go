@@ -52,6 +52,10 @@ func sysreg(name string) arm64.ID {
 	return e.ID()
 }
 
+// showsZFR0 is when ID_AA64ZFR0_EL1 is there again for VMs without SVE, which had
+// it before SVE came to VMs. 5.4.18 does not have it; a later 5.4.y may.
+var showsZFR0 = in("5.10").and("5.4.18-", "5.9.9")
+
 // listed is what KVM_GET_REG_LIST has. As kernels list it in the lab; before
 // 5.10, as arch/arm64/kvm/sys_regs.c of 4.14 and 5.2 has it.
 var listed = []Listing{
@@ -69,38 +73,42 @@ var listed = []Listing{
 	{Name: "DBGWCR<n>_EL1", First: sysreg("S2_0_C0_C0_7"), Count: 16, Step: 8, Since: always},
 	{Name: "MDCCINT_EL1", First: sysreg("S2_0_C0_C2_0"), Since: always},
 	{Name: "MDSCR_EL1", First: sysreg("S2_0_C0_C2_2"), Since: always},
-	{Name: "OSLSR_EL1", First: sysreg("S2_0_C1_C1_4"), Since: from6_1},
+	{Name: "OSLSR_EL1", First: sysreg("S2_0_C1_C1_4"), Since: in("5.18")},
 	{Name: "DBGVCR32_EL2", First: sysreg("S2_4_C0_C7_0"), Since: always},
 
 	{Name: "MIDR_EL1", First: sysreg("S3_0_C0_C0_0"), Since: always},
 	{Name: "MPIDR_EL1, REVIDR_EL1", First: sysreg("S3_0_C0_C0_5"), Count: 2, Step: 1, Since: always},
 	{Name: "ID_PFR0_EL1 to ID_MMFR3_EL1", First: sysreg("S3_0_C0_C1_0"), Count: 8, Step: 1, Since: always},
 	{Name: "ID_ISAR0_EL1 to ID_ISAR5_EL1", First: sysreg("S3_0_C0_C2_0"), Count: 6, Step: 1, Since: always},
-	{Name: "S3_0_C0_C2_6 to S3_0_C0_C7_7", First: sysreg("S3_0_C0_C2_6"), Count: 42, Step: 1, Since: series},
+	{Name: "S3_0_C0_C2_6 to S3_0_C0_C4_3", First: sysreg("S3_0_C0_C2_6"), Count: 14, Step: 1, Since: series},
+	{Name: "ID_AA64ZFR0_EL1", First: sysreg("S3_0_C0_C4_4"), Since: series, Until: in("5.2")},
+	{Name: "ID_AA64ZFR0_EL1", First: sysreg("S3_0_C0_C4_4"), Since: in("5.2"), When: []Condition{WithSVE}},
+	{Name: "ID_AA64ZFR0_EL1", First: sysreg("S3_0_C0_C4_4"), Since: showsZFR0, When: []Condition{WithoutSVE}},
+	{Name: "S3_0_C0_C4_5 to S3_0_C0_C7_7", First: sysreg("S3_0_C0_C4_5"), Count: 27, Step: 1, Since: series},
 	{Name: "SCTLR_EL1", First: sysreg("S3_0_C1_C0_0"), Since: always},
-	{Name: "ACTLR_EL1", First: sysreg("S3_0_C1_C0_1"), Since: between("5.2", "5.10")},
+	{Name: "ACTLR_EL1", First: sysreg("S3_0_C1_C0_1"), Since: in("5.9")},
 	{Name: "CPACR_EL1", First: sysreg("S3_0_C1_C0_2"), Since: always},
 	{Name: "SCTLR2_EL1", First: sysreg("S3_0_C1_C0_3"), Since: in("6.17"), When: []Condition{WithSCTLRX}},
-	{Name: "RGSR_EL1, GCR_EL1", First: sysreg("S3_0_C1_C0_5"), Count: 2, Step: 1, Since: from6_1, When: []Condition{WithMTE}},
-	{Name: "ZCR_EL1", First: sysreg("S3_0_C1_C2_0"), Since: after15, When: []Condition{WithSVE}},
+	{Name: "RGSR_EL1, GCR_EL1", First: sysreg("S3_0_C1_C0_5"), Count: 2, Step: 1, Since: between("5.12", "5.14"), When: []Condition{WithMTE}},
+	{Name: "ZCR_EL1", First: sysreg("S3_0_C1_C2_0"), Since: in("5.2"), When: []Condition{WithSVE}},
 	{Name: "TTBR0_EL1, TTBR1_EL1, TCR_EL1", First: sysreg("S3_0_C2_C0_0"), Count: 3, Step: 1, Since: always},
-	{Name: "TCR2_EL1", First: sysreg("S3_0_C2_C0_3"), Since: from6_12, Until: from6_16},
-	{Name: "TCR2_EL1", First: sysreg("S3_0_C2_C0_3"), Since: from6_16, When: []Condition{WithTCRX}},
-	{Name: "APIAKey, APIBKey", First: sysreg("S3_0_C2_C1_0"), Count: 4, Step: 1, Since: after15, When: []Condition{WithPAuth}},
-	{Name: "APDAKey, APDBKey", First: sysreg("S3_0_C2_C2_0"), Count: 4, Step: 1, Since: after15, When: []Condition{WithPAuth}},
-	{Name: "APGAKey", First: sysreg("S3_0_C2_C3_0"), Count: 2, Step: 1, Since: after15, When: []Condition{WithPAuth}},
+	{Name: "TCR2_EL1", First: sysreg("S3_0_C2_C0_3"), Since: in("6.5"), Until: in("6.13")},
+	{Name: "TCR2_EL1", First: sysreg("S3_0_C2_C0_3"), Since: in("6.13"), When: []Condition{WithTCRX}},
+	{Name: "APIAKey, APIBKey", First: sysreg("S3_0_C2_C1_0"), Count: 4, Step: 1, Since: in("5.2"), When: []Condition{WithPAuth}},
+	{Name: "APDAKey, APDBKey", First: sysreg("S3_0_C2_C2_0"), Count: 4, Step: 1, Since: in("5.2"), When: []Condition{WithPAuth}},
+	{Name: "APGAKey", First: sysreg("S3_0_C2_C3_0"), Count: 2, Step: 1, Since: in("5.2"), When: []Condition{WithPAuth}},
 	{Name: "AFSR0_EL1, AFSR1_EL1", First: sysreg("S3_0_C5_C1_0"), Count: 2, Step: 1, Since: always},
 	{Name: "ESR_EL1", First: sysreg("S3_0_C5_C2_0"), Since: always},
-	{Name: "TFSR_EL1, TFSRE0_EL1", First: sysreg("S3_0_C5_C6_0"), Count: 2, Step: 1, Since: from6_1, When: []Condition{WithMTE}},
+	{Name: "TFSR_EL1, TFSRE0_EL1", First: sysreg("S3_0_C5_C6_0"), Count: 2, Step: 1, Since: between("5.12", "5.14"), When: []Condition{WithMTE}},
 	{Name: "FAR_EL1", First: sysreg("S3_0_C6_C0_0"), Since: always},
 	{Name: "PAR_EL1", First: sysreg("S3_0_C7_C4_0"), Since: always},
 	{Name: "MAIR_EL1", First: sysreg("S3_0_C10_C2_0"), Since: always},
-	{Name: "PIRE0_EL1, PIR_EL1", First: sysreg("S3_0_C10_C2_2"), Count: 2, Step: 1, Since: from6_12, Until: from6_16},
-	{Name: "PIRE0_EL1, PIR_EL1", First: sysreg("S3_0_C10_C2_2"), Count: 2, Step: 1, Since: from6_16, When: []Condition{WithS1PIE}},
-	{Name: "POR_EL1", First: sysreg("S3_0_C10_C2_4"), Since: from6_12, When: []Condition{WithS1POE}},
+	{Name: "PIRE0_EL1, PIR_EL1", First: sysreg("S3_0_C10_C2_2"), Count: 2, Step: 1, Since: in("6.5"), Until: in("6.13")},
+	{Name: "PIRE0_EL1, PIR_EL1", First: sysreg("S3_0_C10_C2_2"), Count: 2, Step: 1, Since: in("6.13"), When: []Condition{WithS1PIE}},
+	{Name: "POR_EL1", First: sysreg("S3_0_C10_C2_4"), Since: in("6.12"), When: []Condition{WithS1POE}},
 	{Name: "AMAIR_EL1", First: sysreg("S3_0_C10_C3_0"), Since: always},
 	{Name: "VBAR_EL1", First: sysreg("S3_0_C12_C0_0"), Since: always},
-	{Name: "DISR_EL1", First: sysreg("S3_0_C12_C1_1"), Since: between("4.14", "5.2")},
+	{Name: "DISR_EL1", First: sysreg("S3_0_C12_C1_1"), Since: in("4.16")},
 	{Name: "CONTEXTIDR_EL1", First: sysreg("S3_0_C13_C0_1"), Since: always},
 	{Name: "TPIDR_EL1", First: sysreg("S3_0_C13_C0_4"), Since: always},
 	{Name: "CNTKCTL_EL1", First: sysreg("S3_0_C14_C1_0"), Since: always},
@@ -108,30 +116,32 @@ var listed = []Listing{
 	{Name: "AIDR_EL1", First: sysreg("S3_1_C0_C0_7"), Since: always},
 	{Name: "CSSELR_EL1", First: sysreg("S3_2_C0_C0_0"), Since: always},
 	{Name: "CTR_EL0", First: sysreg("S3_3_C0_C0_1"), Since: always},
-	{Name: "POR_EL0", First: sysreg("S3_3_C10_C2_4"), Since: from6_12, When: []Condition{WithS1POE}},
+	{Name: "POR_EL0", First: sysreg("S3_3_C10_C2_4"), Since: in("6.12"), When: []Condition{WithS1POE}},
 	{Name: "TPIDR_EL0, TPIDRRO_EL0", First: sysreg("S3_3_C13_C0_2"), Count: 2, Step: 1, Since: always},
-	{Name: "CNTPCT_EL0", First: sysreg("S3_3_C14_C0_1"), Since: from6_12},
+	{Name: "CNTPCT_EL0", First: sysreg("S3_3_C14_C0_1"), Since: in("6.4")},
 	{Name: "KVM_REG_ARM_TIMER_CVAL", First: sysreg("S3_3_C14_C0_2"), Since: always},
-	{Name: "CNTP_CTL_EL0, CNTP_CVAL_EL0", First: sysreg("S3_3_C14_C2_1"), Count: 2, Step: 1, Since: from6_12},
+	{Name: "CNTP_CTL_EL0, CNTP_CVAL_EL0", First: sysreg("S3_3_C14_C2_1"), Count: 2, Step: 1, Since: in("6.4")},
 	{Name: "KVM_REG_ARM_TIMER_CTL, KVM_REG_ARM_TIMER_CNT", First: sysreg("S3_3_C14_C3_1"), Count: 2, Step: 1, Since: always},
 	{Name: "DACR32_EL2", First: sysreg("S3_4_C3_C0_0"), Since: always},
 	{Name: "IFSR32_EL2", First: sysreg("S3_4_C5_C0_1"), Since: always},
 	{Name: "FPEXC32_EL2", First: sysreg("S3_4_C5_C3_0"), Since: always},
 
-	{Name: "PSCI_VERSION and workarounds", First: arm64.FirmwareID(0), Count: 4, Step: 1, Since: by5_10},
-	{Name: "STD_BMAP, STD_HYP_BMAP, VENDOR_HYP_BMAP", First: arm64.FirmwareFeatureID(0), Count: 3, Step: 1, Since: from6_1},
-	{Name: "VENDOR_HYP_BMAP_2", First: arm64.FirmwareFeatureID(3), Since: from6_16},
+	{Name: "PSCI_VERSION", First: arm64.FirmwareID(0), Since: in("4.17").and("4.14-", "4.16.0-4.16.13")},
+	{Name: "SMCCC_ARCH_WORKAROUND_1, SMCCC_ARCH_WORKAROUND_2", First: arm64.FirmwareID(1), Count: 2, Step: 1, Since: in("5.3")},
+	{Name: "SMCCC_ARCH_WORKAROUND_3", First: arm64.FirmwareID(3), Since: in("5.17").and("5.10.105", "5.15.28", "5.16.14")},
+	{Name: "STD_BMAP, STD_HYP_BMAP, VENDOR_HYP_BMAP", First: arm64.FirmwareFeatureID(0), Count: 3, Step: 1, Since: in("5.19")},
+	{Name: "VENDOR_HYP_BMAP_2", First: arm64.FirmwareFeatureID(3), Since: in("6.15")},
 
-	{Name: "Z0 to Z31", First: idSVEZ, Count: 32, Step: 0x20, Since: after15, When: []Condition{WithSVE}},
-	{Name: "P0 to P15", First: idSVEP, Count: 16, Step: 0x20, Since: after15, When: []Condition{WithSVE}},
-	{Name: "FFR", First: idSVEFFR, Since: after15, When: []Condition{WithSVE}},
-	{Name: "KVM_REG_ARM64_SVE_VLS", First: arm64.IDSVEVectorLengths, Since: after15, When: []Condition{WithSVE}},
+	{Name: "Z0 to Z31", First: idSVEZ, Count: 32, Step: 0x20, Since: in("5.2"), When: []Condition{WithSVE}},
+	{Name: "P0 to P15", First: idSVEP, Count: 16, Step: 0x20, Since: in("5.2"), When: []Condition{WithSVE}},
+	{Name: "FFR", First: idSVEFFR, Since: in("5.2"), When: []Condition{WithSVE}},
+	{Name: "KVM_REG_ARM64_SVE_VLS", First: arm64.IDSVEVectorLengths, Since: in("5.2"), When: []Condition{WithSVE}},
 }
 
 // listedPMCR was not listed at first.
 var listedPMCR = []Listing{{Name: "PMCR_EL0", First: sysreg("S3_3_C9_C12_0")}}
 
-// listedPMU are listed for every VM up to 5.10, and from 6.1 for those with a PMU.
+// listedPMU are listed for every VM up to 5.10, and from 5.11 for those with a PMU.
 var listedPMU = []Listing{
 	{Name: "PMINTENSET_EL1, PMINTENCLR_EL1", First: sysreg("S3_0_C9_C14_1"), Count: 2, Step: 1},
 	{Name: "PMCNTENSET_EL0, PMCNTENCLR_EL0, PMOVSCLR_EL0, PMSWINC_EL0, PMSELR_EL0", First: sysreg("S3_3_C9_C12_1"), Count: 5, Step: 1},
@@ -203,15 +213,15 @@ func Listings() []Listing {
 			all = append(all, l)
 		}
 	}
-	add(listedPMU, always, from6_1)
-	add(listedPMU, from6_1, Span{}, WithPMU)
-	add(listedPMCR, between("5.2", "5.10"), from6_1)
-	add(listedPMCR, from6_1, Span{}, WithPMU)
-	add(listedEL2, from6_16, Span{}, WithEL2)
-	add(listedFGT, from6_16, in("6.17"), WithEL2)
+	add(listedPMU, always, in("5.11"))
+	add(listedPMU, in("5.11"), Span{}, WithPMU)
+	add(listedPMCR, between("5.2", "5.10"), in("5.11"))
+	add(listedPMCR, in("5.11"), Span{}, WithPMU)
+	add(listedEL2, in("6.16"), Span{}, WithEL2)
+	add(listedFGT, in("6.16"), in("6.17"), WithEL2)
 	add(listedFGT, in("6.17"), Span{}, WithEL2, WithFGT)
 	add(listedEL2Later, in("6.17"), Span{}, WithEL2)
-	add(listedEL2Early, from6_16, in("6.17"), WithEL2)
-	add([]Listing{{Name: "ZCR_EL2", First: sysreg("S3_4_C1_C2_0")}}, from6_16, Span{}, WithEL2, WithSVE)
+	add(listedEL2Early, in("6.16"), in("6.17"), WithEL2)
+	add([]Listing{{Name: "ZCR_EL2", First: sysreg("S3_4_C1_C2_0")}}, in("6.16"), Span{}, WithEL2, WithSVE)
 	return all
 }

@@ -62,89 +62,83 @@ type slotRule struct {
 	asLimitEL2     isa.Set // of VMs with EL2
 }
 
-// profiles holds what At and Latest made, by version and whether entries that
-// are not settled count.
-var profiles sync.Map
+// profiles holds what At and Possible made, by version.
+var profiles, possible sync.Map
 
-type profileKey struct {
-	version Version
-	latest  bool
-}
-
-// At returns the profile of a version. A version between two that are known is
-// given the entries whose release is known to be in it; Unsettled tells whether
-// others may be. It fails for a version before 4.14.
-func At(v Version) (*Profile, error) { return at(v, false) }
-
-// Latest is At with the entries that are not settled counted as there: what the
-// version is if all of them came before it.
-func Latest(v Version) (*Profile, error) { return at(v, true) }
-
-func at(v Version, latest bool) (*Profile, error) {
+// At returns a profile of a version: the one that there is, where the log leaves
+// nothing open. Otherwise it is, where the version names no point release, that of
+// the kernel of its series that was booted; and else that with the entries that are
+// certainly in the version alone. Possible returns what else the version may be,
+// and answers about hosts rest on that. It fails for a version before 4.14, and with
+// a *VendorError for a vendor's kernel of which the log does not speak.
+func At(v Version) (*Profile, error) {
 	if err := supported(v); err != nil {
 		return nil, err
 	}
-	key := profileKey{v, latest}
-	if p, ok := profiles.Load(key); ok {
+	if p, ok := profiles.Load(v); ok {
 		return p.(*Profile), nil
 	}
-	stored, _ := profiles.LoadOrStore(key, build(key, nil, nil))
+	w := newWorld(v)
+	if kernel, ok := booted(v); ok && v.point == 0 {
+		w.version = kernel
+	}
+	p := build(w, nil, nil)
+	p.Version = v
+	stored, _ := profiles.LoadOrStore(v, p)
 	return stored.(*Profile), nil
 }
 
-// supported fails for a version before the oldest in the log.
+// supported fails for a version before the oldest in the log, and for kernels that
+// only begin with the release that they are named after.
 func supported(v Version) error {
-	if v.Compare(Early[0]) < 0 {
+	if v.Vendor.Rebased() {
+		return &VendorError{v}
+	}
+	if v.Series().Compare(Early[0]) < 0 {
 		return fmt.Errorf("kernel %v: no profile; the oldest is %v", v, Early[0])
 	}
 	return nil
 }
 
 // build sums up the log, and the entries that are given beside it.
-func build(key profileKey, changes []Change, ranges []MaskRange) *Profile {
-	p := &Profile{Version: key.version, withheld: map[string]bool{}}
+func build(w *world, changes []Change, ranges []MaskRange) *Profile {
+	p := &Profile{Version: w.version, withheld: map[string]bool{}}
 	for i := range behaviours {
-		if counts(behaviours[i].Since, behaviours[i].Until, key) {
+		if w.has(behaviours[i].Since, behaviours[i].Until) {
 			p.behaviours |= 1 << behaviours[i].Behaviour
 		}
 	}
 	for _, l := range Listings() {
-		if counts(l.Since, l.Until, key) {
+		if w.has(l.Since, l.Until) {
 			p.listings = append(p.listings, l)
 		}
 	}
 	for _, r := range slices.Concat(maskRanges, ranges) {
-		if counts(r.Since, r.Until, key) {
+		if w.has(r.Since, r.Until) {
 			p.ranges = append(p.ranges, r)
 		}
 	}
-	for _, c := range slices.Concat(Changes(), changes) {
-		p.apply(&c, counts(c.Since, c.Until, key))
+	for _, c := range Changes() {
+		p.apply(&c, w.has(c.Since, c.Until))
+	}
+	for _, c := range changes {
+		p.apply(&c, w.has(c.Since, c.Until))
 	}
 	for i := range protected {
-		if counts(protected[i].Since, protected[i].Until, key) {
+		if w.has(protected[i].Since, protected[i].Until) {
 			p.applyProtected(&protected[i])
 		}
 	}
-	for _, w := range withheld {
-		for _, name := range w.Capabilities {
-			p.withheld[name] = p.withheld[name] || counts(w.Since, w.Until, key)
+	for _, r := range withheld {
+		for _, name := range r.Capabilities {
+			p.withheld[name] = p.withheld[name] || w.has(r.Since, r.Until)
 		}
 	}
 	return p
 }
 
-// counts says whether an entry is in a profile.
-func counts(since, until Span, key profileKey) bool {
-	reached := func(s Span) bool {
-		in, known := s.In(key.version)
-		return in || (!known && key.latest)
-	}
-	return reached(since) && (until == (Span{}) || !reached(until))
-}
-
 // Extrapolates reports whether the version is newer than all that are known.
-func (p *Profile) Extrapolates() bool { return p.Version.Compare(Newest) > 0 }
+func (p *Profile) Extrapolates() bool { return p.Version.Series().Compare(Newest) > 0 }
 
 // Unsettled returns the entries of which it is not known whether this version
 // has them.

@@ -28,12 +28,20 @@ func TestEveryEntryNamesWhatExists(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
-	for text, want := range map[string]Version{"6.12": {6, 12}, "6.18.30-61.116.amzn2023.aarch64": {6, 18}, "5.10.223": {5, 10}} {
-		if got, err := ParseVersion(text); err != nil || got != want {
-			t.Errorf("%s reads as %v, %v", text, got, err)
+	for text, want := range map[string]string{
+		"6.12": "6.12 Linux", "5.10.223": "5.10.223 Linux", "6.12.0": "6.12.0 Linux", "7.1.0-rc3": "7.1.0 Linux",
+		"6.18.30-61.116.amzn2023.aarch64": "6.18.30 Amazon Linux", "6.12.95+deb12-arm64": "6.12.95 Debian's kernel",
+		"6.1.0-18-arm64": "6.1 Debian's kernel", "6.1.0-56-arm64": "6.1.192 Debian's kernel", "6.8.0-63-generic": "6.8 Ubuntu's kernel",
+		"5.14.0-284.11.1.el9_2.aarch64": "5.14 RHEL's kernel", "4.18.0-348.2.1.el8_5.aarch64": "4.18 RHEL's kernel",
+		"5.15.0-3.60.5.1.el9uek.aarch64": "5.15 Oracle's UEK", "5.10.0-60.18.0.50.oe2203.aarch64": "5.10 openEuler's kernel",
+		"5.15.74-android13-5-g1234": "5.15.74 Android's kernel", "5.14.21-150500.55.7-default": "5.14 SUSE's kernel",
+		"6.6.0-5": "6.6 Linux", "6.6.32-local": "6.6.32 Linux",
+	} {
+		if got, err := ParseVersion(text); err != nil || got.String()+" "+got.Vendor.String() != want {
+			t.Errorf("%s reads as %v of %v, %v, want %s", text, got, got.Vendor, err, want)
 		}
 	}
-	for _, bad := range []string{"", "6", "six.one", ".1", "6."} {
+	for _, bad := range []string{"", "6", "six.one", ".1", "6.", "6.99999"} {
 		if v, err := ParseVersion(bad); err == nil {
 			t.Errorf("%q reads as %v", bad, v)
 		}
@@ -44,8 +52,31 @@ func TestVersions(t *testing.T) {
 			t.Errorf("%v in %s: %v, known %v", span, v, in, known)
 		}
 	}
-	if got := in("6.15").String(); got != "6.15" {
-		t.Errorf("a span of one release prints as %s", got)
+	for want, span := range map[string]Span{
+		"6.15": in("6.15"), "6.0": in("6.0"), "6.11, 6.1.149, 6.6.101": in("6.11").and("6.1.149", "6.6.101"),
+		"7.0, (6.18.15, 6.18.35], perhaps 6.19.y": in("7.0").and("6.18.15-6.18.35", "6.19.14-"),
+		"(5.15, 5.18], 5.17.10, perhaps 4.14.y":   between("5.15", "5.18").and("?-5.17.10", "4.14-"),
+	} {
+		if got := span.String(); got != want {
+			t.Errorf("a span prints as %s, want %s", got, want)
+		}
+	}
+}
+
+// TestPointReleases: a change that came to stable series is in the point releases
+// that have it, and where the point release is not said, or the update is not known,
+// nobody knows.
+func TestPointReleases(t *testing.T) {
+	span := between("6.15", "6.17").and("6.1.149", "6.6.101", "6.12.15-6.12.35", "6.13.5-", "?-6.14.10", "5.15-")
+	for v, want := range map[string]string{
+		"6.1": "?", "6.1.0": "no", "6.1.148": "no", "6.1.149": "yes", "6.1.200": "yes", "6.0.9": "no", "6.2": "no", "6.2.7": "no",
+		"6.12.15": "no", "6.12.16": "?", "6.12.34": "?", "6.12.35": "yes", "6.13.5": "no", "6.13.6": "?", "6.13": "?",
+		"6.14.9": "?", "6.14.10": "yes", "5.15": "?", "5.15.180": "?", "6.15": "no", "6.15.3": "no", "6.16": "?", "6.16.4": "?", "6.17": "yes", "6.17.1": "yes", "7.0": "yes",
+	} {
+		in, known := span.In(must(v))
+		if got := map[[2]bool]string{{true, true}: "yes", {false, true}: "no"}[[2]bool{in, known}]; got != want && (got != "" || want != "?") {
+			t.Errorf("%s: in %v, known %v, want %s", v, in, known, want)
+		}
 	}
 }
 

@@ -47,5 +47,5 @@ func Paper(v Version, changes []Change, ranges []MaskRange) (*Profile, error) {
 	if err := supported(v); err != nil {
 		return nil, err
 	}
-	return build(profileKey{v, false}, changes, ranges), nil
+	return build(newWorld(v), changes, ranges), nil
 }

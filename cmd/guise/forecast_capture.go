@@ -25,14 +25,14 @@ import (
 // write writes the capture that the host will give under the kernel of the
 // forecast.
 func (c *forecastCommand) write(s *session, now *guise.Capture, host *model.Host, forecast *model.Forecast) error {
+	if err := c.reproduces(s, now, forecast); err != nil {
+		return &inputError{err}
+	}
 	switch {
 	case len(forecast.Unsettled) > 0:
 		return fmt.Errorf("-o: it is not settled whether %s of the change log hold for Linux %v and %v; want versions of which it is known", countEntries(len(forecast.Unsettled)), forecast.From, forecast.To)
 	case forecast.Extrapolates:
 		return fmt.Errorf("-o: Linux %v is newer than all that are known", forecast.To)
-	}
-	if err := c.reproduces(s, now, forecast); err != nil {
-		return &inputError{err}
 	}
 	then := &guise.Capture{
 		Name:     now.Name,

@@ -88,9 +88,10 @@ func TestCapabilitiesBetweenVersions(t *testing.T) {
 	}{
 		{"6.7/neoverse-n1", kvmabi.CapSupportedMaskRanges, 1, true},
 		{"6.6/neoverse-n1", kvmabi.CapSupportedMaskRanges, 0, true},
-		{"6.6/neoverse-n1", kvmabi.CapCounterOffset, 0, false},
+		{"6.6/neoverse-n1", kvmabi.CapCounterOffset, 1, true},
+		{"6.3/neoverse-n1", kvmabi.CapCounterOffset, 0, true},
 		{"4.15/neoverse-v1", kvmabi.CapSVE, 0, true},
-		{"5.2/neoverse-v1", kvmabi.CapSVE, 0, false},
+		{"5.2/neoverse-v1", kvmabi.CapSVE, 1, true},
 		{"4.15/neoverse-v1", kvmabi.CapPMUv3, 0, false},
 		// As seen in the lab.
 		{"7.2/max,kvm-arm.mode=nested", kvmabi.CapEL2, 1, true},

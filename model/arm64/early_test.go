@@ -222,7 +222,7 @@ func TestForecastOfFeaturesNotOffered(t *testing.T) {
 	view := host.profile.View(host.hardware, setup.KernelVM())
 	capture := &guise.Capture{Setups: []guise.CapturedSetup{{Setup: setup, View: view}}}
 	capture.Host.Kernel = "7.2"
-	for version, want := range map[string]guise.Verdict{"4.15": guise.No, "5.2": guise.Unknown, "5.10": guise.Yes} {
+	for version, want := range map[string]guise.Verdict{"4.15": guise.No, "5.1": guise.No, "5.2": guise.Yes, "5.10": guise.Yes} {
 		v, _ := kernel.ParseVersion(version)
 		f, err := Predict(capture, v)
 		if err != nil {

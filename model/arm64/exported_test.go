@@ -60,7 +60,6 @@ func TestNothingIsAnError(t *testing.T) {
 		"Try, empty contract":     func() error { _, err := vm.Try(ctx, host, &vm.Question{Contract: &guise.Contract{}}); return err },
 		"Try, a write of nothing": func() error { _, err := vm.Try(ctx, host, &vm.Question{Writes: make([]vm.Write, 1)}); return err },
 		"kernel.At":               func() error { _, err := kernel.At(kernel.Version{}); return err },
-		"kernel.Latest":           func() error { _, err := kernel.Latest(kernel.Version{}); return err },
 		"kernel.ParseVersion":     func() error { _, err := kernel.ParseVersion(""); return err },
 		"ReadQuestions":           func() error { _, err := vm.ReadQuestions("", nil); return err },
 		"ReadAnswers":             func() error { _, _, err := vm.ReadAnswers("", nil); return err },

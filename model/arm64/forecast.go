@@ -80,18 +80,15 @@ func Predict(capture *guise.Capture, to kernel.Version) (*Forecast, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: its kernel's version is needed: %w", capture.Name, err)
 	}
-	var olds, nexts []*kernel.Profile
-	for _, profile := range []func(kernel.Version) (*kernel.Profile, error){kernel.At, kernel.Latest} {
-		old, err := profile(from)
-		if err != nil {
-			return nil, err
-		}
-		next, err := profile(to)
-		if err != nil {
-			return nil, err
-		}
-		olds, nexts = append(olds, old), append(nexts, next)
+	olds, err := kernel.Possible(from)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", capture.Name, err)
 	}
+	nexts, err := kernel.Possible(to)
+	if err != nil {
+		return nil, err
+	}
+	olds, nexts = kernel.Distinct(olds, forecastBehaviours), kernel.Distinct(nexts, forecastBehaviours)
 	f := &Forecast{From: from, To: to, Extrapolates: nexts[0].Extrapolates()}
 	for _, c := range kernel.Changes() {
 		_, knownOld := c.In(from)
@@ -104,10 +101,11 @@ func Predict(capture *guise.Capture, to kernel.Version) (*Forecast, error) {
 		p := &predictor{captured: &capture.Setups[i], mode: capture.Host.Mode}
 		p.old, p.next = olds[0], nexts[0]
 		setup := p.predict()
-		if len(f.Unsettled) > 0 {
-			for _, versions := range [][2]*kernel.Profile{{olds[0], nexts[1]}, {olds[1], nexts[0]}, {olds[1], nexts[1]}} {
-				p.old, p.next = versions[0], versions[1]
-				setup.widen(p.predict())
+		for i, old := range olds {
+			for j, next := range nexts {
+				if p.old, p.next = old, next; i+j > 0 {
+					setup.widen(p.predict())
+				}
 			}
 		}
 		setup.Made = made(&setup.Setup, nexts)
@@ -117,6 +115,12 @@ func Predict(capture *guise.Capture, to kernel.Version) (*Forecast, error) {
 		f.Setups = append(f.Setups, setup)
 	}
 	return f, nil
+}
+
+// forecastBehaviours are those that a forecast depends on.
+var forecastBehaviours = []kernel.Behaviour{
+	kernel.TrapsFeatures, kernel.TakesOverrides, kernel.KeepsVHE, kernel.DoubtsBHB, kernel.OffersSVE, kernel.OffersPAuth,
+	kernel.OffersMTE, kernel.OffersEL2, kernel.OffersProtected, kernel.LooksAtGuestSSBS,
 }
 
 // featureOffers are the vCPU features that older kernels give no VM.

@@ -121,7 +121,7 @@ var backports = map[string]string{
 
 func explained(machine, name string, to *guise.Capture) bool {
 	version, _ := kernel.ParseVersion(to.Host.Kernel)
-	_, ok := backports[machine+" "+version.String()+" "+name]
+	_, ok := backports[machine+" "+version.Series().String()+" "+name]
 	return ok
 }
 

@@ -339,6 +339,11 @@ func (m *VM) Reinit(vcpu int, features []guise.Feature) error {
 	if !m.host.profile.Does(kernel.KeepsMPIDR) {
 		c.mpidr = mpidr(vcpu)
 	}
+	if profile := m.host.profile; profile.Fabricated(arm64.CLIDREL1) && !profile.Does(kernel.KeepsCLIDR) {
+		if made, ok := profile.ViewOne(arm64.CLIDREL1, m.host.hardware, m.kvm); ok {
+			m.values[arm64.CLIDREL1] = made
+		}
+	}
 	return nil
 }
 
