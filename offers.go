@@ -182,17 +182,19 @@ func assumedAtMost(s *CapturedSetup) arm64.Offers {
 	if err != nil {
 		return *s.Offers
 	}
-	_, most, err := kernel.Offers(version, &s.View, s.KernelVM())
+	certain, maybe, err := kernel.Offers(version, &s.View, s.KernelVM())
 	if err != nil {
 		return *s.Offers
 	}
+	most := *s.Offers
 	for place := range arm64.Registers {
-		if _, free := s.Offers.Rest(place); free {
+		_, always := certain.Rest(place)
+		if _, free := maybe.Rest(place); free && !always {
 			most.Free(place)
 		}
 	}
 	for slot := range arm64.Slots {
-		most.PutSet(slot, most.Set(slot)|s.Offers.Set(slot))
+		most.PutSet(slot, most.Set(slot)|maybe.Set(slot)&^certain.Set(slot))
 	}
 	return most
 }

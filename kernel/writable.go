@@ -71,6 +71,6 @@ var writable = []Change{
 	{Since: in("7.1"), Kind: Writable, Register: "ID_AA64PFR2_EL1", Fields: []string{"GCIE"}},
 	{Since: in("7.1"), Kind: Writable, Register: "ID_AA64FPFR0_EL1", Fields: []string{"F16MM2"}},
 	{Since: between("6.18", "7.0"), Kind: Writable, Register: "ID_AA64ISAR1_EL1", Fields: []string{"LS64"}},
-	{Since: in("6.7"), Kind: Writable, Register: "ID_AA64ISAR2_EL1", Fields: []string{"ATS1A"}},
+	{Since: between("6.18", "7.2"), Kind: Writable, Register: "ID_AA64ISAR2_EL1", Fields: []string{"ATS1A"}},
 	{Since: in("7.1"), Kind: Writable, Register: "ID_AA64ISAR3_EL1", Fields: []string{"LSUI"}},
 }
