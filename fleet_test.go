@@ -102,18 +102,15 @@ func (m *fleetMaker) fleet(t *rapid.T) []*guise.Capture {
 // capture makes a host's document of its view, tried or derived from its
 // kernel.
 func (m *fleetMaker) capture(t *rapid.T, name, version string, vgic int, view arm64.View) *guise.Capture {
+	v := bootedVersion(t, version)
 	c := &guise.Capture{
-		Name: name, Host: guise.HostFacts{Kernel: version + ".7-generic"},
+		Name: name, Host: guise.HostFacts{Kernel: v.String() + "-1"},
 		Setups: []guise.CapturedSetup{{Setup: guise.Setup{VGIC: vgic, IPABits: 40}, View: view, Registers: guise.Read}},
 	}
 	if rapid.IntRange(0, 4).Draw(t, "tried") == 0 {
 		offers := m.tried(t, &view)
 		c.Setups[0].Offers, c.Setups[0].Accepts = &offers, guise.Tried
 		return c
-	}
-	v, err := kernel.ParseVersion(version)
-	if err != nil {
-		t.Fatal(err)
 	}
 	if err := c.Assume(v); err != nil {
 		t.Fatal(err)
