@@ -11,7 +11,6 @@ import (
 	"github.com/guise-project/guise/catalog"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
-	"github.com/guise-project/guise/kernel"
 )
 
 // load returns a capture of the catalogue.
@@ -298,11 +297,3 @@ func (m *fleetMaker) fabricateCaches(view *arm64.View) {
 	}
 }
 
-func mustVersion(t testing.TB, text string) kernel.Version {
-	t.Helper()
-	v, err := kernel.ParseVersion(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}

@@ -31,9 +31,9 @@ func TestHeadlines(t *testing.T) {
 		"pools graviton2@6.18 graviton3@6.18":                "2 pools for 2 hosts (2 distinct views); no way has fewer",
 		"pools --require FEAT_SVE graviton2@6.18":            "unknown: whether graviton2@6.18 has a contract even by itself: ID_AA64PFR0_EL1.SVE",
 		"pools --hide FEAT_S2FWB graviton3@6.18":             "no contract: graviton3@6.18 has none even by itself: ID_AA64MMFR2_EL1.FWB",
-		"forecast graviton3@6.18 --kernel 6.18":              "guests of graviton3@6.18 see no change: from Linux 6.18 to 6.18, in 1 setup",
-		"forecast graviton2@6.1 --kernel 6.12,7.2":           "guests of graviton2@6.1 see a change: from Linux 6.1 to 6.12, 7.2",
-		"forecast graviton3@6.18 --kernel 7.1":               "unknown: whether guests of graviton3@6.18 see a change from Linux 6.18 to 7.1, in 1 setup",
+		"forecast graviton3@6.18 --kernel 6.18":              "guests of graviton3@6.18 see no change: from Linux 6.18.30 to 6.18, in 1 setup",
+		"forecast graviton2@6.1 --kernel 6.12,7.2":           "guests of graviton2@6.1 see a change: from Linux 6.1.172 to 6.12, 7.2",
+		"forecast graviton3@6.18 --kernel 7.1":               "unknown: whether guests of graviton3@6.18 see a change from Linux 6.18.30 to 7.1, in 1 setup",
 		"model changes 7.2 7.2":                              "Linux 7.2 and 7.2 are the same to guests: no entry of the change log lies between them",
 		"model nested --compare 6.1 7.2 ideal --event mtdaw": "",
 	} {

@@ -55,7 +55,7 @@ var newcomer = []struct {
 	{"lint FILE", "contract", statusYes, `^well-formed  FILE  guise/contract/v1$`, "arrival"},
 	{"lint FILE", "questions", statusYes, `^well-formed  FILE  guise/questions/v1$`, "arrival"},
 	{"forecast FILE --kernel 7.2", "capture", statusUnknown, `^unknown: whether guests of FILE see a change from Linux `, ""},
-	{"forecast graviton2@6.1 --kernel 7.2 --raw FILE", "raw", statusNo, `^guests of graviton2@6.1 see a change: from Linux 6.1 to 7.2`, "text"},
+	{"forecast graviton2@6.1 --kernel 7.2 --raw FILE", "raw", statusNo, `^guests of graviton2@6.1 see a change: from Linux 6.1.172 to 7.2`, "text"},
 	{"lab setup --kernels six", "", statusUsage, `^guise: "six" is no kernel version`, ""},
 	{"lab run --kernel 6.12 -- version", "", statusCannot, `^guise: lab: no usable QEMU`, ""},
 	{"lab matrix --kernels 6.12 --cpus max -- version", "", statusCannot, `^1/1 6.12/max: status 4`, ""},
