@@ -296,4 +296,3 @@ func (m *fleetMaker) fabricateCaches(view *arm64.View) {
 		view.Put(place(fmt.Sprintf("CCSIDR_EL1[%d]", level)), line-2)
 	}
 }
-
