@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/guise-project/guise"
@@ -20,7 +18,7 @@ import (
 type forecastCommand struct {
 	Host    string     `arg:"" help:"A capture file, - for standard input, or a catalogue name such as graviton3@6.1."`
 	Kernels []string   `name:"kernel" required:"" placeholder:"VERSION" help:"The kernel the host would get; of several, one verdict each."`
-	Raw     string     `placeholder:"FILE|MODEL" help:"The hardware's own ID registers: a CPU model that guise knows, or a file of \"REGISTER VALUE\" lines, - for standard input. With them nothing is unknown."`
+	Raw     string     `placeholder:"FILE|MODEL" help:"The hardware's own ID registers: a CPU model that guise knows, or a file of \"REGISTER VALUE\" lines, - for standard input. With them nothing is unknown of a kernel that is named by its point release."`
 	Setup   string     `placeholder:"SETUP" help:"Only this setup, as base or pmu+sve."`
 	Output  outputFile `short:"o" placeholder:"FILE" help:"With --raw, write the capture that the host will give."`
 	Verbose bool       `short:"v" help:"Name every unknown field and every entry that is not settled."`
@@ -105,18 +103,22 @@ func (c *forecastCommand) forecast(s *session, capture *guise.Capture, version k
 	if c.Raw == "" {
 		return forecast, nil
 	}
-	host, err := c.hardware(s, capture, forecast.To)
+	machine, err := c.hardware(s, capture)
 	if err != nil {
 		return nil, err
 	}
-	if err := settle(s.ctx, host, forecast); err != nil || c.Output == "" {
+	if err := forecast.Settle(s.ctx, machine); err != nil || c.Output == "" {
 		return forecast, err
+	}
+	host, err := model.NewHost(machine, forecast.To)
+	if err != nil {
+		return nil, err
 	}
 	return forecast, c.write(s, capture, host, forecast)
 }
 
-// hardware is the host that the hardware's own registers and the kernel make.
-func (c *forecastCommand) hardware(s *session, capture *guise.Capture, version kernel.Version) (*model.Host, error) {
+// hardware is the machine of the hardware's own registers.
+func (c *forecastCommand) hardware(s *session, capture *guise.Capture) (*model.Machine, error) {
 	machine, err := model.NewMachine(c.Raw)
 	if err != nil {
 		text, readErr := s.reader.readFor(c.Raw, "registers and their values")
@@ -134,39 +136,7 @@ func (c *forecastCommand) hardware(s *session, capture *guise.Capture, version k
 		return nil, &inputError{fmt.Errorf("--raw: %w", err)}
 	}
 	machine.Mode = capture.Host.Mode
-	return model.NewHost(machine, version)
-}
-
-// settle replaces what is possible with what VMs of the hardware show.
-func settle(ctx context.Context, host *model.Host, forecast *model.Forecast) error {
-	for i := range forecast.Setups {
-		setup := &forecast.Setups[i]
-		made, err := host.NewVM(ctx, setupUnder(host, forecast, setup), 1)
-		if setup.Made != guise.Yes && errors.Is(err, vm.ErrNotSupported) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("%s, setup %s: %w", host, setup.Setup.Name(), err)
-		}
-		if err := setup.Settle(made); err != nil {
-			return err
-		}
-		_ = made.Close()
-	}
-	return nil
-}
-
-// setupUnder is a setup as the later kernel makes it: without the capabilities
-// that it lacks, and, where it is another kernel, of the default IPA size.
-func setupUnder(host *model.Host, forecast *model.Forecast, setup *model.SetupForecast) guise.Setup {
-	wanted := setup.Setup
-	if forecast.From.Compare(forecast.To) != 0 || !host.Profile().Does(kernel.ChoosesIPASize) {
-		wanted.IPABits = 0
-	}
-	if !host.Profile().IdentityWritable() {
-		wanted.Capabilities = slices.DeleteFunc(slices.Clone(wanted.Capabilities), func(name string) bool { return name == "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS" })
-	}
-	return wanted
+	return machine, nil
 }
 
 // sameCPU fails where the hardware's registers are another CPU's than the
@@ -255,7 +225,7 @@ func (c *forecastCommand) print(s *session, name string, f *model.Forecast) {
 		fmt.Fprintf(s.stdout, "extrapolated: Linux %v is newer than all that are known (%v)\n", f.To, kernel.Newest)
 	}
 	if c.Raw == "" && forecastStatus(f) != statusYes {
-		fmt.Fprintln(s.stdout, "hint: --raw, with the hardware's own registers, leaves nothing unknown")
+		fmt.Fprintln(s.stdout, "hint: --raw, with the hardware's own registers, leaves only what point releases differ in")
 	}
 }
 

@@ -42,7 +42,7 @@ func (c *forecastCommand) write(s *session, now *guise.Capture, host *model.Host
 	then.Host.Kernel, then.Host.Capabilities = forecast.To.String(), nil
 	for i := range forecast.Setups {
 		setup := &forecast.Setups[i]
-		under := setupUnder(host, forecast, setup)
+		under := forecast.SetupUnder(host, setup)
 		made, err := host.NewVM(s.ctx, under, 1)
 		if setup.Made != guise.Yes && errors.Is(err, vm.ErrNotSupported) {
 			continue
@@ -77,11 +77,11 @@ func (c *forecastCommand) reproduces(s *session, now *guise.Capture, forecast *m
 	same.Setups = slices.DeleteFunc(same.Setups, func(a model.SetupForecast) bool {
 		return !slices.ContainsFunc(forecast.Setups, func(b model.SetupForecast) bool { return a.Setup.Key() == b.Setup.Key() })
 	})
-	host, err := c.hardware(s, now, forecast.From)
+	machine, err := c.hardware(s, now)
 	if err != nil {
 		return err
 	}
-	if err := settle(s.ctx, host, same); err != nil {
+	if err := same.Settle(s.ctx, machine); err != nil {
 		return err
 	}
 	for i := range same.Setups {

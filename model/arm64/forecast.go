@@ -4,13 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"syscall"
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/kernel"
-	"github.com/guise-project/guise/vm"
 )
 
 // Forecast says what VMs would be shown if a host's kernel changed.
@@ -420,51 +418,4 @@ func (p *predictor) lists() (gone, entered []arm64.ID) {
 		}
 	}
 	return gone, entered
-}
-
-// Settle replaces what is possible with what a VM of the setup on the hardware
-// itself shows, as the model of it makes one.
-func (s *SetupForecast) Settle(made vm.VM) error {
-	for i := range s.Fields {
-		f := &s.Fields[i]
-		id := arm64.ID(arm64.Registers[arm64.Slots[f.Slot].Register].ID)
-		value, err := made.Get(0, id)
-		if errors.Is(err, syscall.ENOENT) {
-			// Perhaps a guest reads it all the same, from the CPU.
-			var seen bool
-			if value, seen = readRaw(made, id); !seen {
-				continue
-			}
-			err = nil
-		}
-		if err != nil {
-			return err
-		}
-		if member, known := arm64.Slots[f.Slot].Extract(value); known {
-			f.Then = isa.Only(member)
-		}
-	}
-	for i := range s.Whole {
-		w := &s.Whole[i]
-		value, err := made.Get(0, arm64.ID(arm64.Registers[w.Place].ID))
-		if errors.Is(err, syscall.ENOENT) {
-			continue // it is no longer listed
-		}
-		if err != nil {
-			return err
-		}
-		w.Then, w.Known = value, true
-	}
-	return nil
-}
-
-// readRaw reads a register that userspace is not given and guests read untrapped.
-func readRaw(made vm.VM, id arm64.ID) (uint64, bool) {
-	m, ok := made.(*VM)
-	e, system := id.Encoding()
-	if !ok || !system || m.host.raw == nil {
-		return 0, false
-	}
-	value, answer := m.Read(0, e)
-	return value, answer == Value
 }
