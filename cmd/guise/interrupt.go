@@ -58,7 +58,8 @@ func (s *session) tidy() { s.tidies.Store(true) }
 // wait returns the status of a command, or, where the context ends first and the
 // command has nothing to put away, what ended it.
 func (s *session) wait(command func() int) int {
-	if s.ctx.Done() == nil {
+	ctx := s.ctx // the command gives the session one of its own
+	if ctx.Done() == nil {
 		return command()
 	}
 	done := make(chan int, 1)
@@ -68,7 +69,7 @@ func (s *session) wait(command func() int) int {
 		if status != statusInterrupted {
 			return status
 		}
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 		if !s.tidies.Load() {
 			break
 		}
@@ -76,7 +77,7 @@ func (s *session) wait(command func() int) int {
 			return status
 		}
 	}
-	return s.interrupted()
+	return s.interrupted(context.Cause(ctx))
 }
 
 // statusInterrupted stands for an error that came after the context had ended:
@@ -84,8 +85,7 @@ func (s *session) wait(command func() int) int {
 const statusInterrupted = -1
 
 // interrupted says what ended the command, and returns its status.
-func (s *session) interrupted() int {
-	cause := context.Cause(s.ctx)
+func (s *session) interrupted(cause error) int {
 	fmt.Fprintf(s.stderr, "guise: %v\n", cause)
 	var by interruption
 	if errors.As(cause, &by) {
