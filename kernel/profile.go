@@ -308,7 +308,8 @@ func (p *Profile) Accepts(slot int, limit uint64, vm VM) isa.Set {
 	case rule.followsVGIC && vm.VGIC != 0:
 		return isa.Only(limit)
 	case (rule.followsVGIC || rule.clearedNoVGIC) && vm.VGIC == 0:
-		return isa.Only(0)
+		// A kernel that does not let the field be lowered takes nothing that a guest sees.
+		return p.Takes(slot, limit, vm) & isa.Only(0)
 	}
 	return p.Takes(slot, limit, vm) &^ ((rule.asZero | p.StoresLimit(slot, vm)) &^ isa.Only(limit))
 }
