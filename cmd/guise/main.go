@@ -20,6 +20,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "guise: %v\n", err)
 		os.Exit(statusCannot)
 	}
+	crashBySignal()
 	ctx := untilSignal(context.Background(), func(by interruption) { exit(by.status()) })
 	exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
