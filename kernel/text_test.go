@@ -1,49 +1,18 @@
 package kernel
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
+	"github.com/guise-project/guise/internal/golden"
 	"github.com/guise-project/guise/isa/arm64"
 )
-
-var update = flag.Bool("update", false, "write the texts of testdata anew")
-
-// golden holds a text against a file of testdata.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bytes.Equal(got, want) {
-		return
-	}
-	gotLines, wantLines := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
-	for i, line := range gotLines {
-		if i >= len(wantLines) || line != wantLines[i] {
-			t.Fatalf("%s:%d: there is %q, want %q; go test ./kernel -update writes it anew", file, i+1, line, slices.Concat(wantLines, make([]string, i+1))[i])
-		}
-	}
-	t.Fatalf("%s: %d lines, want %d", file, len(gotLines), len(wantLines))
-}
 
 // TestLogInWords holds what the log says between kernels against what it said
 // when a person last read it.
 func TestLogInWords(t *testing.T) {
-	var b bytes.Buffer
+	var b strings.Builder
 	for _, pair := range [][2]string{{"4.14", "7.2"}, {"6.1", "6.1.179"}, {"6.12.60", "6.12.118"}, {"6.12", "6.18"}, {"6.1.100", "6.15"}, {"6.17", "6.17"}} {
 		from, to := must(pair[0]), must(pair[1])
 		fmt.Fprintf(&b, "# from %v to %v\n", from, to)
@@ -58,7 +27,7 @@ func TestLogInWords(t *testing.T) {
 			fmt.Fprintf(&b, "%s%s: %s: %s\n", e.When, marks, e.Subject, e.Text)
 		}
 	}
-	golden(t, "log.txt", b.Bytes())
+	golden.Check(t, "log.txt", b.String())
 }
 
 // TestReasonsInWords does so for the reasons of every errno of every register,
@@ -95,9 +64,9 @@ func TestReasonsInWords(t *testing.T) {
 	}
 	add("KVM_REG_ARM64_SVE_VLS", 0x6060_0000_0015_ffff, 0, false)
 	add("nothing", 0x6030_0000_0013_ffff, 0, false)
-	var b bytes.Buffer
+	var b strings.Builder
 	for _, a := range answers {
 		fmt.Fprintf(&b, "%s of %s\n%s", a.errno, strings.Join(registers[a], " "), a.reasons)
 	}
-	golden(t, "reasons.txt", b.Bytes())
+	golden.Check(t, "reasons.txt", b.String())
 }
