@@ -146,13 +146,27 @@ func baseline(views []*viewHosts, policy *Policy, ways []*restriction, known sta
 	return best
 }
 
-// betterThan reports whether an answer is nearer to yes than another, or gives up
-// fewer fields.
+// betterThan reports whether an answer is nearer to yes than another, leaves less of
+// the policy unmet, or gives up fewer fields.
 func (b *BaselineResult) betterThan(other *BaselineResult) bool {
-	if b.Verdict != Yes || other.Verdict != Yes {
+	switch {
+	case b.Verdict != other.Verdict:
 		return b.Verdict < other.Verdict
+	case b.Verdict != Yes:
+		return b.unmet() < other.unmet()
 	}
 	return b.givenUp() < other.givenUp()
+}
+
+// unmet counts the fields that cannot be as the policy wants them.
+func (b *BaselineResult) unmet() int {
+	n := 0
+	for i := range b.Findings {
+		if b.Findings[i].Kind == KindPolicy {
+			n++
+		}
+	}
+	return n
 }
 
 // givenUp counts the fields in which the contract shows less than a host does,
