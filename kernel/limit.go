@@ -243,10 +243,10 @@ func (p *Profile) ViewOne(place int, hw *Hardware, vm VM) (uint64, bool) {
 		}
 		return hw.Values[place], true
 	case arm64.CCSIDREL1Level0 <= place && place <= arm64.CCSIDREL1Level13:
-		if p.free.Has(place) {
-			return fabricatedCCSIDR(p.Limit(arm64.CTREL0, hw, vm)), true
-		}
 		level := place - arm64.CCSIDREL1Level0
+		if p.free.Has(place) {
+			return fabricatedCCSIDR(p.Limit(arm64.CTREL0, hw, vm), level&1 != 0), true
+		}
 		return hw.Values[place] & 0xffff_ffff, cacheExists(hw.Values[arm64.CLIDREL1], level)
 	case place == arm64.CTREL0, !system, system && e.Op1 == 0 && 1 <= e.CRm && e.CRm <= 7 && e.CRn == 0:
 		return p.Limit(place, hw, vm), true
@@ -301,12 +301,16 @@ func fabricatedCLIDR(ctr uint64, mte bool) uint64 {
 	return clidr
 }
 
-// fabricatedCCSIDR is the geometry that KVM makes up for every cache: one set,
-// one way, the smallest line of CTR_EL0.
-func fabricatedCCSIDR(ctr uint64) uint64 {
-	r := &arm64.Registers[arm64.CTREL0]
-	line := min(r.Field("IminLine").Get(ctr), r.Field("DminLine").Get(ctr)) + 2 // log2 of bytes
-	return line - 4
+// fabricatedCCSIDR is the geometry that KVM makes up for a cache: one set, one way,
+// the smallest line of CTR_EL0 for caches of its kind; unified ones are of data
+// (Linux, arch/arm64/kvm/sys_regs.c, get_ccsidr).
+func fabricatedCCSIDR(ctr uint64, instruction bool) uint64 {
+	name := "DminLine"
+	if instruction {
+		name = "IminLine"
+	}
+	words := arm64.Registers[arm64.CTREL0].Field(name).Get(ctr) // log2; LineSize is of 16 bytes
+	return arm64.Registers[arm64.CCSIDREL1Level0].Field("LineSize").Put(0, words-2)
 }
 
 // cacheExists reports whether CLIDR_EL1 has the cache that CSSELR_EL1 = level

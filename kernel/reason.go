@@ -26,7 +26,10 @@ var Errnos = []string{"EINVAL", "ENOENT", "EBUSY", "EPERM"}
 // none for an errno that is not one of Errnos.
 func Reasons(id arm64.ID, value uint64, known bool, errno string) []Reason {
 	r := &reasoner{id: id, value: value, known: known}
-	r.place, r.inTable = arm64.PlaceOf(id)
+	r.place = -1
+	if place, ok := arm64.PlaceOf(id); ok {
+		r.place = place
+	}
 	switch errno {
 	case "EINVAL":
 		r.refused()
@@ -43,8 +46,7 @@ func Reasons(id arm64.ID, value uint64, known bool, errno string) []Reason {
 // reasoner collects reasons.
 type reasoner struct {
 	id      arm64.ID
-	place   int
-	inTable bool
+	place   int // -1 for a register that is not in the table
 	value   uint64
 	known   bool
 	reasons []Reason
@@ -78,7 +80,7 @@ func (r *reasoner) rows(kinds ...Kind) []Change {
 
 // refused gives the reasons for EINVAL.
 func (r *reasoner) refused() {
-	if !r.inTable {
+	if r.place < 0 {
 		r.add("", "KVM's own rule for the register, or a size of the value that is not the register's")
 		return
 	}
@@ -206,20 +208,18 @@ func (r *reasoner) refusedValues(c *Change) {
 // missing gives the reasons for ENOENT.
 func (r *reasoner) missing() {
 	for _, c := range r.rows(Appears, Exposes) {
-		if r.inTable && c.Since.After != (Version{}) {
+		if c.Since.After != (Version{}) {
 			r.add("before "+c.Since.String(), "there is no such register")
 		}
 	}
-	listed := false
 	for _, l := range Listings() {
 		for id := range l.IDs {
 			if id == r.id {
-				listed = true
 				r.add(span(l.Since, l.Until), "listed%s; otherwise there is no such register", orEvery(l.condition()))
 			}
 		}
 	}
-	if !listed && len(r.reasons) == 0 {
+	if len(r.reasons) == 0 {
 		r.add("", "no kernel that is known has the register for VMs of this kind")
 	}
 }
@@ -233,10 +233,8 @@ func orEvery(condition string) string {
 
 // frozen gives the reasons for EBUSY.
 func (r *reasoner) frozen() {
-	if r.inTable {
-		for _, c := range r.rows(Frozen, Identity) {
-			r.add(span(c.Since, c.Until), "a vCPU of the VM has run: only an equal value is taken after that")
-		}
+	for _, c := range r.rows(Frozen, Identity) {
+		r.add(span(c.Since, c.Until), "a vCPU of the VM has run: only an equal value is taken after that")
 	}
 	if len(r.reasons) == 0 {
 		r.add("", "the VM or vCPU is in use: a vCPU runs, or what was asked must come before the first vCPU")

@@ -122,19 +122,14 @@ func (s Span) In(v Version) (in, known bool) {
 	for i := range s.Backports {
 		b := &s.Backports[i]
 		switch {
-		case b.By == (Version{}):
 		case b.By.Series() != v.Series():
 			continue
 		case v.point == 0:
 			return false, false
 		case v.point >= b.By.point:
-			return true, b.By.point <= lastPoint
-		case b.After.point != 0 && v.point <= b.After.point:
-			return false, true
-		default:
-			return false, false
+			return b.By.point <= lastPoint, b.By.point <= lastPoint
 		}
-		break
+		return false, b.After.point != 0 && v.point <= b.After.point
 	}
 	return false, v.Series().Compare(s.After) <= 0
 }
@@ -227,11 +222,8 @@ func (s Span) and(updates ...string) Span {
 }
 
 // Points returns the point releases of a series at which it is decided whether it
-// has the change, for a series that began without it.
+// has the change.
 func (s Span) points(series Version) []int {
-	if series.Compare(s.By) >= 0 {
-		return nil
-	}
 	var points []int
 	for _, b := range s.Backports {
 		if b.By == (Version{}) || b.By.Series() != series.Series() {
