@@ -114,6 +114,8 @@ func TestBaselinesInWords(t *testing.T) {
 		{"qemu10-max@7.2", "at least", guise.Policy{AtLeast: map[string]uint64{"ID_AA64ISAR0_EL1.RNDR": 1, "ID_AA64PFR0_EL1.RAS": 15}}},
 		{"p9 p10 silent", "", guise.Policy{}},
 		{"p9 p10", "", guise.Policy{}},
+		{"p9 silent", "", guise.Policy{}},
+		{"silent p10", "", guise.Policy{}},
 		{"silent", "", guise.Policy{}},
 		{"p9 graviton2@6.18", "", guise.Policy{}},
 	} {
@@ -267,8 +269,8 @@ func TestNestedVerdictsInWords(t *testing.T) {
 			for i, row := range isapower.Ladder {
 				trace.Instructions[row.Mnemonic] = guise.InstructionOutcomes[i%len(guise.InstructionOutcomes)]
 			}
-			for _, sight := range []*guise.PowerTrace{{}, trace} {
-				a.line("# of %s on %s, %d instructions", from.Name, on.Name, len(sight.Instructions))
+			for _, sight := range []*guise.PowerTrace{nil, {}, trace} {
+				a.line("# of %s on %s, seen %v", from.Name, on.Name, sight != nil && len(sight.Instructions) > 0)
 				a.findings(guise.JudgePower(contract, on, sight))
 			}
 		}

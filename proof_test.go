@@ -59,11 +59,12 @@ func TestProofDocumentErrors(t *testing.T) {
 		"schema":   {SchemaProof, SchemaCapture, "is a capture; want a proof"},
 		"verdict":  {"\"verdict\": \"no\",\n  \"view\"", "\"verdict\": \"yes\",\n  \"view\"", "amount to no"},
 		"finding":  {"\"kind\": \"shown\"", "\"kynd\": \"shown\"", "kynd"},
-		"word":     {"\"verdict\": \"yes\"", "\"verdict\": \"maybe\"", "want yes, no or unknown"},
+		"word":     {"\"verdict\": \"yes\"", "\"verdict\": \"maybe\"", "\"maybe\": want yes, no or unknown"},
 		"none":     {",\n      \"verdict\": \"yes\"", "", "has no verdict"},
 		"trace":    {"\"outcome\": \"exception\"", "\"outcome\": \"explosion\"", "trace"},
 		"traps":    {"\"restsOn\": \"a test\",\n    \"trapped\": {\n      \"mrs\"", "\"restsOn\": \"a test\",\n    \"trapped\": {\n      \"read\"", "kind \"read\""},
 		"unknown":  {"\"setup\"", "\"setups\"", "setups"},
+		"both":     {"\"setup\": {", "\"power\": {}, \"setup\": {", "power: stands beside what only documents of arm64 have"},
 		"too soon": {"\n}\n", "", "too early"},
 	} {
 		if !strings.Contains(good, row.old) {
@@ -73,5 +74,32 @@ func TestProofDocumentErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: %v, want an error with %q", name, err, row.want)
 		}
+	}
+}
+
+// TestOneArchitectureAProof: what a guest on POWER saw stands beside nothing of arm64.
+func TestOneArchitectureAProof(t *testing.T) {
+	good := proofForTest()
+	for name, change := range map[string]func(p *Proof){
+		"a trace": func(p *Proof) { p.Trace = good.Trace }, "traps": func(p *Proof) { p.Traps = good.Traps },
+		"nothing": func(*Proof) {},
+	} {
+		p := &Proof{Made: good.Made, Contract: good.Contract, View: good.View, Findings: good.Findings, Power: &PowerTrace{
+			Instructions: map[string]InstructionOutcome{}, Facilities: map[string]FacilitySight{"FP": {Off: FacilityForwarded, On: FacilityReached}},
+		}}
+		change(p)
+		back, err := ReadProof("p.json", p.Marshal())
+		switch {
+		case name == "nothing":
+			if err != nil || back.Power == nil || back.Power.Facilities["FP"] != p.Power.Facilities["FP"] {
+				t.Errorf("%+v, %v", back, err)
+			}
+		case err == nil || !strings.Contains(err.Error(), "arm64"):
+			t.Errorf("%s beside POWER's: %v", name, err)
+		}
+	}
+	bad := strings.Replace(string((&Proof{Power: &PowerTrace{Instructions: map[string]InstructionOutcome{"setb": InstructionCompleted}}}).Marshal()), "setb", "addi", 1)
+	if _, err := ReadProof("p.json", []byte(bad)); err == nil || !strings.Contains(err.Error(), "addi") {
+		t.Errorf("an instruction that no level brings: %v", err)
 	}
 }

@@ -40,6 +40,7 @@ func TestEveryListedRegisterHasAName(t *testing.T) {
 		"S3_0_C2_C0_3": "TCR2_EL1", "S3_0_C10_C2_2": "PIRE0_EL1", "S3_0_C10_C2_3": "PIR_EL1", "S3_0_C2_C1_2": "APIBKeyLo_EL1", "S3_0_C2_C3_1": "APGAKeyHi_EL1",
 		"S3_3_C14_C12_0": "PMEVTYPER0_EL0", "S3_3_C14_C15_6": "PMEVTYPER30_EL0", "S3_3_C14_C15_7": "PMCCFILTR_EL0", "S3_0_C0_C4_0": "ID_AA64PFR0_EL1",
 		"S3_0_C0_C7_7": "S3_0_C0_C7_7", "S3_0_C2_C3_2": "S3_0_C2_C3_2",
+		"S3_0_C14_C12_0": "S3_0_C14_C12_0", "S3_3_C15_C12_0": "S3_3_C15_C12_0", "S3_3_C14_C11_7": "S3_3_C14_C11_7", "S3_0_C2_C4_0": "S3_0_C2_C4_0", "S3_1_C2_C1_0": "S3_1_C2_C1_0",
 	} {
 		e, err := arm64.ParseEncoding(text)
 		if err != nil {

@@ -123,3 +123,101 @@ func TestWhatOffersAreMadeOf(t *testing.T) {
 		}
 	}
 }
+
+// TestCompleteHostsAreOthers: hosts that share their setups and of which one was not
+// captured whole are two views.
+func TestCompleteHostsAreOthers(t *testing.T) {
+	host := load(t, "qemu10-neoverse-n1@7.2")
+	for name, change := range map[string]func(c *guise.Capture){
+		"complete":   func(c *guise.Capture) { c.Complete = !c.Complete },
+		"page size":  func(c *guise.Capture) { c.Host.PageSize *= 4 },
+		"kernel":     func(c *guise.Capture) { c.Host.Kernel = "6.12.1" },
+		"capability": func(c *guise.Capture) { c.Host.Capabilities = map[string]int64{"KVM_CAP_ARM_SVE": 1} },
+	} {
+		other := *host
+		other.Name = "other"
+		change(&other)
+		result, err := guise.Pools([]*guise.Capture{host, &other}, nil, 1)
+		if err != nil || result.Distinct != 2 || host.ViewDigest() == other.ViewDigest() {
+			t.Errorf("%s: %d views, %v; want 2", name, result.Distinct, err)
+		}
+	}
+}
+
+// TestContractsAreReadInAnyOrder: lists whose order says nothing are put in order.
+func TestContractsAreReadInAnyOrder(t *testing.T) {
+	good := string(baseline(t, nil, load(t, "graviton2@6.18")).Contract.Marshal())
+	at := strings.Index(good, `"absent": [`)
+	if at < 0 {
+		t.Fatal("the contract has nothing absent")
+	}
+	list := good[at+len(`"absent": [`):]
+	list = list[:strings.Index(list, "]")]
+	names := strings.Split(strings.TrimSpace(list), ",")
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	slices.Reverse(names)
+	if len(names) < 2 {
+		t.Fatalf("%q", names)
+	}
+	contract, err := guise.ReadContract("c.json", []byte(strings.Replace(good, list, strings.Join(names, ", "), 1)))
+	if err != nil || string(contract.Marshal()) != good {
+		t.Errorf("%v, or the contract is another", err)
+	}
+	if _, err := guise.ReadContract("c.json", []byte(strings.Replace(good, names[0], `"SCTLR_EL1"`, 1))); err == nil || !strings.Contains(err.Error(), "SCTLR_EL1") {
+		t.Errorf("SCTLR_EL1: %v", err)
+	}
+}
+
+// TestSizesOfDocuments: the longest of its kind is read, and one that is longer is
+// called what it is.
+func TestSizesOfDocuments(t *testing.T) {
+	most := guise.MaxSizeOf(guise.KindFingerprint)
+	pad := func(text string, size int) []byte {
+		return append([]byte(text), bytes.Repeat([]byte(" "), size-len(text))...)
+	}
+	for _, test := range []struct {
+		text string
+		size int
+		want string
+	}{
+		{"{", most, ""}, {"{", most + 1, "no " + guise.KindFingerprint + " is longer than"},
+		{`{"schema": "guise/capture/v1"}`, most + 1, "schema: want " + guise.KindFingerprint + ", there is guise/capture/v1"},
+		{`{"schema": "` + guise.KindFingerprint + `"}`, most + 1, "is longer than"},
+	} {
+		err := guise.CheckSize("f", pad(test.text, test.size), guise.KindFingerprint)
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%.40s, %d bytes: %v, want %q", test.text, test.size, err, test.want)
+		}
+	}
+}
+
+// TestWhatIsNotKnownIsNotWritten: no member stands for nothing.
+func TestWhatIsNotKnownIsNotWritten(t *testing.T) {
+	host := *load(t, "graviton2@6.18")
+	host.Captured = guise.Occasion{}
+	if text := string(host.Marshal()); strings.Contains(text, `"captured"`) || strings.Contains(text, "{}") {
+		t.Errorf("%.300s", text)
+	}
+	power := *powerHosts()[2]
+	power.Power = &guise.PowerHost{PVR: 1}
+	if text := string(power.Marshal()); strings.Contains(text, `"levels"`) || strings.Contains(text, `"facilities"`) || strings.Contains(text, "{}") {
+		t.Errorf("%s", text)
+	}
+}
+
+// TestFleetsHaveASchema: a fleet that does not say what it is is refused.
+func TestFleetsHaveASchema(t *testing.T) {
+	data := string(guise.MarshalFleet([]*guise.Capture{load(t, "graviton2@6.18")}))
+	without := strings.Replace(data, `"schema":"`+guise.SchemaFleet+`",`, "", 1)
+	if without == data {
+		without = strings.Replace(data, `"schema": "`+guise.SchemaFleet+`",`, "", 1)
+	}
+	if without == data {
+		t.Fatalf("no schema in %.200s", data)
+	}
+	if hosts, err := guise.ReadFleet("f.json", []byte(without)); err == nil {
+		t.Errorf("read %d hosts of a document without a schema", len(hosts))
+	}
+}

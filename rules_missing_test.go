@@ -1,0 +1,228 @@
+package guise_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/isa"
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// What is not there and what is not known, one rule a test.
+
+// TestLengthsThatNobodyCaptured: whether hosts have vector lengths in common is not
+// known where one was not asked for them, and it is one that is named.
+func TestLengthsThatNobodyCaptured(t *testing.T) {
+	whole := load(t, "qemu10-a64fx@6.18")
+	at := slices.IndexFunc(whole.Setups, func(s guise.CapturedSetup) bool {
+		return s.Has(guise.FeatureSVE) && s.VGIC == 3 && !s.Has(guise.FeaturePMU)
+	})
+	host := only(t, whole, whole.Setups[at].Key())
+	for _, test := range []struct {
+		lengths uint16
+		verdict guise.Verdict
+		who     string
+	}{{0, guise.Unknown, "not known"}, {0b1000, guise.No, "nobody: lengths can only be cut from the top"}} {
+		other := withSetup(host, "other", func(s *guise.CapturedSetup) { s.VectorLengths = test.lengths })
+		for _, hosts := range [][]*guise.Capture{{host, other}, {other, host}} {
+			result := baseline(t, nil, hosts...)
+			f := findingOf(result.Findings, "SVE vector lengths")
+			if f == nil || f.Verdict != test.verdict || f.Who != test.who || (f.Remedy.Code == guise.RemedyCapture) != (test.verdict == guise.Unknown) ||
+				!slices.ContainsFunc(f.Hosts, func(v guise.HostValue) bool { return v.Host == "other" }) {
+				t.Errorf("lengths %04b: %+v, want %v", test.lengths, f, test.verdict)
+			}
+		}
+	}
+}
+
+// TestEncodingsWithoutAName: a register that no table has must have its value, must
+// not be there, or is not known where the host's list is not.
+func TestEncodingsWithoutAName(t *testing.T) {
+	host := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
+	encoding, err := arm64.ParseEncoding("S3_0_C0_C7_5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := encoding.ID()
+	with := func(values map[arm64.ID]uint64, listed bool) *guise.Capture {
+		return withSetup(host, "with", func(s *guise.CapturedSetup) {
+			s.Extra = values
+			if !listed {
+				s.Listed = nil
+			}
+		})
+	}
+	contract := *baseline(t, nil, host).Contract
+	contract.Extra = map[arm64.ID]uint64{id: 7}
+	contract.Absent = slices.DeleteFunc(slices.Clone(contract.Absent), func(a arm64.ID) bool { return a == id })
+	for _, test := range []struct {
+		name    string
+		host    *guise.Capture
+		verdict guise.Verdict
+	}{
+		{"the value", with(map[arm64.ID]uint64{id: 7}, true), guise.Yes}, {"another", with(map[arm64.ID]uint64{id: 6}, true), guise.No},
+		{"another, no list", with(map[arm64.ID]uint64{id: 6}, false), guise.No}, {"none", with(nil, true), guise.No}, {"none, no list", with(nil, false), guise.Unknown},
+	} {
+		f := findingOf(guise.Check(&contract, test.host, guise.VMMNone).Findings, "S3_0_C0_C7_5")
+		if (f == nil) != (test.verdict == guise.Yes) || f != nil && (f.Verdict != test.verdict || f.Wanted != "0x7") {
+			t.Errorf("%s: %+v, want %v", test.name, f, test.verdict)
+		}
+	}
+}
+
+// TestGuestsThatReadTheCPU: what a guest in AArch32 reads is not known of a host whose
+// kernel is not, and before 5.19.
+func TestGuestsThatReadTheCPU(t *testing.T) {
+	whole := load(t, "qemu10-cortex-a53@6.12")
+	policy := &guise.Policy{With: []guise.Feature{guise.FeatureAArch32}}
+	contract := baseline(t, policy, whole).Contract
+	for release, want := range map[string]string{"": "Linux not known", "5.10.1": "Linux 5.10.1", "a kernel": "Linux a kernel", "6.12.95": ""} {
+		host := *whole
+		host.Host.Kernel = release
+		f := findingOf(guise.Check(contract, &host, guise.VMMNone).Findings, "ID registers")
+		if (f == nil) != (want == "") || f != nil && (f.Verdict != guise.Unknown || f.Hosts[0].Value != want || f.Remedy.Code != guise.RemedyKernel) {
+			t.Errorf("kernel %q: %+v, want %q", release, f, want)
+		}
+	}
+}
+
+// TestPoliciesOnMissingRegisters: a register that no host has reads as zero, so that
+// its features are hidden and cannot be required; where a list is not known, neither
+// is that.
+func TestPoliciesOnMissingRegisters(t *testing.T) {
+	host := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
+	isar3, zero := place("ID_AA64ISAR3_EL1"), place("VENDOR_HYP_BMAP_2")
+	without := func(listed bool) *guise.Capture {
+		return withSetup(host, "without", func(s *guise.CapturedSetup) {
+			for _, p := range []int{isar3, zero} {
+				s.View.Present.Remove(p)
+				s.View.Values[p] = 0
+			}
+			if !listed {
+				s.Listed = nil
+			}
+		})
+	}
+	for _, test := range []struct {
+		policy       guise.Policy
+		object       string
+		verdict      guise.Verdict
+		who          string
+		verdictNoYet guise.Verdict // where the list is not known
+	}{
+		{guise.Policy{Force: map[string]uint64{"ID_AA64ISAR3_EL1.CPA": 0}}, "ID_AA64ISAR3_EL1", guise.Yes, "", guise.Unknown},
+		{guise.Policy{AtLeast: map[string]uint64{"ID_AA64ISAR3_EL1.CPA": 1}}, "ID_AA64ISAR3_EL1", guise.No, "nobody", guise.Unknown},
+		{guise.Policy{Force: map[string]uint64{"VENDOR_HYP_BMAP_2.DISCOVER_IMPL_VER": 0}}, "VENDOR_HYP_BMAP_2", guise.Unknown, "nobody", guise.Unknown},
+		{guise.Policy{Force: map[string]uint64{"VENDOR_HYP_BMAP_2.DISCOVER_IMPL_VER": 1}}, "VENDOR_HYP_BMAP_2", guise.No, "nobody", guise.Unknown},
+	} {
+		for listed, want := range map[bool]guise.Verdict{true: test.verdict, false: test.verdictNoYet} {
+			result := baseline(t, &test.policy, without(listed))
+			f := findingOf(result.Findings, test.object)
+			if (f == nil) != (want == guise.Yes) || f != nil && (f.Verdict != want || listed && f.Who != test.who || !listed && f.Kind != guise.KindList) {
+				t.Errorf("%v, list known %v: %v, %+v; want %v", test.policy, listed, result.Verdict, f, want)
+			}
+		}
+	}
+}
+
+// TestNothingIsDoubtedOfPower: what KVM on arm64 cannot show is no matter of POWER's
+// documents, nor of none.
+func TestNothingIsDoubtedOfPower(t *testing.T) {
+	if d := powerBaseline(t, powerHosts()[0]).Contract.Doubts(); d != nil {
+		t.Errorf("%v", d)
+	}
+	if d := (*guise.Contract)(nil).Doubts(); d != nil {
+		t.Errorf("%v", d)
+	}
+	if d := (*guise.Capture)(nil).Doubts(); d != nil {
+		t.Errorf("%v", d)
+	}
+}
+
+// TestFacilitiesThatAreNotReached: a facility that nobody tried is not known, and one
+// that does not reach the guest is refused, with what was met.
+func TestFacilitiesThatAreNotReached(t *testing.T) {
+	hosts := powerHosts()
+	contract := powerBaseline(t, hosts[0]).Contract
+	check := func(sights map[string]guise.FacilitySight) *guise.Finding {
+		host, power := *hosts[0], *hosts[0].Power
+		power.Facilities = sights
+		host.Power = &power
+		findings := guise.Check(contract, &host, guise.VMMNone).Findings
+		at := slices.IndexFunc(findings, func(f guise.Finding) bool { return f.Field == "BHRB" })
+		if at < 0 {
+			return nil
+		}
+		return &findings[at]
+	}
+	if f := check(hosts[0].Power.Facilities); f != nil {
+		t.Errorf("reached: %+v", f)
+	}
+	if f := check(nil); f == nil || f.Verdict != guise.Unknown || f.Remedy.Code != guise.RemedyCapture || f.Hosts[0].Value != "no nested guest looked" {
+		t.Errorf("not tried: %+v", f)
+	}
+	f := check(map[string]guise.FacilitySight{"BHRB": {Off: guise.FacilityForwarded, On: guise.FacilityForwarded}})
+	if f == nil || f.Verdict != guise.No || f.Remedy.Code != guise.RemedyNone || !strings.HasPrefix(f.Hosts[0].Value, string(guise.FacilityForwarded)) {
+		t.Errorf("forwarded: %+v", f)
+	}
+}
+
+// TestIdentityOfNobody: the identity of a host that is not there is an error that
+// names those that are alike.
+func TestIdentityOfNobody(t *testing.T) {
+	_, err := guise.Baseline([]*guise.Capture{load(t, "graviton2@6.18")}, &guise.Policy{IdentityOf: "graviton2@6.16"})
+	if err == nil || !strings.Contains(err.Error(), "graviton2@6.16: is not one of the hosts") || !strings.Contains(err.Error(), "graviton2@6.18") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestVerdictsAreThreeWords: what is no verdict is unknown.
+func TestVerdictsAreThreeWords(t *testing.T) {
+	for verdict, want := range map[guise.Verdict]string{guise.Yes: "yes", guise.No: "no", guise.Unknown: "unknown", -1: "unknown", 99: "unknown"} {
+		if got := verdict.String(); got != want {
+			t.Errorf("%d: %s, want %s", int(verdict), got, want)
+		}
+	}
+}
+
+// TestLargePoolsAreDivided: a pool of more views than can be divided in every way is
+// still divided where that gains something.
+func TestLargePoolsAreDivided(t *testing.T) {
+	host := load(t, "graviton2@6.18")
+	host = only(t, host, host.Setups[0].Key())
+	var captures []*guise.Capture
+	slots := plainSlots(12)
+	for i := range slots {
+		captures = append(captures, withSetup(host, string(rune('a'+i)), func(s *guise.CapturedSetup) {
+			for j, slot := range slots {
+				register := int(arm64.Slots[slot].Register)
+				field := &arm64.Registers[register].Fields[arm64.Slots[slot].Field]
+				s.View.Put(register, field.Put(s.View.Values[register], 0))
+				s.Offers.PutSet(slot, isa.Only(0))
+				if i == j {
+					s.View.Put(register, field.Put(s.View.Values[register], 1))
+					s.Offers.PutSet(slot, isa.Range(0, 1))
+				}
+			}
+		}))
+	}
+	result, err := guise.Pools(captures, nil, 4)
+	if err != nil || len(result.Rungs) < 2 || result.Distinct != len(captures) {
+		t.Fatalf("%+v, %v; want 12 views, and rungs", result, err)
+	}
+	for i, rung := range result.Rungs {
+		var there []string
+		for _, pool := range rung.Pools {
+			there = append(there, pool.Hosts...)
+			if !slices.IsSorted(pool.Hosts) {
+				t.Errorf("rung %d: %v is not in order", i, pool.Hosts)
+			}
+		}
+		slices.Sort(there)
+		if len(rung.Pools) != i+1 || len(slices.Compact(there)) != len(captures) || i > 0 && len(rung.Gains) == 0 {
+			t.Errorf("rung %d: %d pools of %v, gains %v", i, len(rung.Pools), there, rung.Gains)
+		}
+	}
+}
