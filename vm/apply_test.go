@@ -203,4 +203,14 @@ func TestRefusalsHaveOneNotation(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
+	for want, err := range map[string]error{
+		"PSCI_VERSION: writing 1.3: invalid argument":          &vm.RegisterError{Op: "set", Name: "PSCI_VERSION", Value: 0x10003, Errno: syscall.EINVAL},
+		"MIDR_EL1: writing 0x413fd0c1: invalid argument":       &vm.RegisterError{Op: "set", Name: "MIDR_EL1", Value: 0x413fd0c1, Errno: syscall.EINVAL},
+		"S3_0_C0_C7_7: writing 0x1: no such file or directory": &vm.RegisterError{Op: "set", Name: "S3_0_C0_C7_7", Value: 1, Errno: syscall.ENOENT},
+		"PSCI_VERSION: reading: operation not permitted":       &vm.RegisterError{Op: "get", Name: "PSCI_VERSION", Value: 0x10003, Errno: syscall.EPERM},
+	} {
+		if err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
 }

@@ -24,7 +24,11 @@ type RegisterError struct {
 
 func (e *RegisterError) Error() string {
 	if e.Op == "set" {
-		return fmt.Sprintf("%s: writing %#x: %v", e.Name, e.Value, e.Errno)
+		value := fmt.Sprintf("%#x", e.Value)
+		if register := arm64.Named(e.Name); register != nil {
+			value = register.Text(e.Value)
+		}
+		return fmt.Sprintf("%s: writing %s: %v", e.Name, value, e.Errno)
 	}
 	return fmt.Sprintf("%s: reading: %v", e.Name, e.Errno)
 }

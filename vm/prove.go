@@ -275,7 +275,7 @@ func (c *comparison) registers() {
 		// is worth knowing, and no fault where the contract holds.
 		if c.contract != nil && c.userspace.Present.Has(place) && !agrees(place, bits, record, c.userspace.Values[place]) {
 			c.add(guise.Finding{Verdict: guise.Yes, Kind: guise.KindUserspace, Register: arm64.Registers[place].Name,
-				Wanted: fmt.Sprintf("%#x", c.userspace.Values[place]), Hosts: c.hostValue(saw(record)),
+				Wanted: arm64.Registers[place].Text(c.userspace.Values[place]), Hosts: c.hostValue(saw(record)),
 				Means: "KVM_GET_ONE_REG tells the VMM other than the guest sees", Rests: c.looked()})
 		}
 	}
@@ -335,7 +335,7 @@ func (c *comparison) register(place, bits int, record *probe.Record) {
 		f.Verdict, f.Means = guise.Unknown, "the guest did not come so far as to read it"
 	}
 	if record.Outcome != probe.Completed {
-		f.Wanted, f.Hosts = fmt.Sprintf("%#x", wanted), c.hostValue(saw(record))
+		f.Wanted, f.Hosts = arm64.Registers[place].Text(wanted), c.hostValue(saw(record))
 		c.add(f)
 		return
 	}

@@ -83,7 +83,7 @@ func (c *comparison) services() {
 				continue
 			}
 			if denied(record) == open && !(open && g.mayDeny) {
-				c.service(register.Name, g.field, fmt.Sprint(open), name, record)
+				c.service(register.Name, g.field, fmt.Sprint(open), name, answered(record), record)
 			}
 		}
 	}
@@ -93,21 +93,25 @@ func (c *comparison) services() {
 			continue
 		}
 		if wanted := l.rank(c.expected.Values[l.register]); answeredRank(record) < wanted {
-			c.service(arm64.Registers[l.register].Name, "Level", fmt.Sprint(c.expected.Values[l.register]&15), l.query, record)
+			c.service(arm64.Registers[l.register].Name, "Level", fmt.Sprint(c.expected.Values[l.register]&15), l.query, answered(record), record)
 		}
 	}
 	record := c.trace.Find(c.conduit(), "PSCI_VERSION")
 	if place := arm64.PSCIVERSION; record != nil && c.expected.Present.Has(place) && uint64(uint32(record.Values[0])) != c.expected.Values[place] {
-		c.service(arm64.Registers[place].Name, "", fmt.Sprintf("%#x", c.expected.Values[place]), "PSCI_VERSION", record)
+		r := &arm64.Registers[place]
+		c.service(r.Name, "", r.Text(c.expected.Values[place]), "PSCI_VERSION", r.Text(uint64(uint32(record.Values[0]))), record)
 	}
 	c.nobodys()
 }
 
 // service records that a call answered other than it should.
-func (c *comparison) service(register, field, wanted, call string, record *probe.Record) {
+func (c *comparison) service(register, field, wanted, call, answer string, record *probe.Record) {
 	c.add(guise.Finding{Verdict: guise.No, Kind: guise.KindService, Register: register, Field: field, Wanted: wanted,
-		Hosts: c.hostValue(fmt.Sprintf("%s %s answers %#x", record.Kind, call, record.Values[0])), Rests: c.looked()})
+		Hosts: c.hostValue(fmt.Sprintf("%s %s answers %s", record.Kind, call, answer)), Rests: c.looked()})
 }
+
+// answered gives what a call answered as a number.
+func answered(record *probe.Record) string { return fmt.Sprintf("%#x", record.Values[0]) }
 
 // span is a range of function identifiers, both ends included.
 type span struct{ low, high uint32 }
@@ -147,7 +151,7 @@ func (c *comparison) nobodys() {
 			listed = listed || s.low <= function && function <= s.high
 		}
 		if !listed {
-			c.service(fmt.Sprintf("function %#08x", function), "", "not supported", op.Name, record)
+			c.service(fmt.Sprintf("function %#08x", function), "", "not supported", op.Name, answered(record), record)
 		}
 	}
 }

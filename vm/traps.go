@@ -49,7 +49,7 @@ func (c *comparison) unguarded() {
 		if !c.contract.View.Present.Has(place) || !byCPU(name) || place == arm64.MIDREL1 || place == arm64.MPIDREL1 {
 			continue // those two are VPIDR_EL2 and VMPIDR_EL2, which KVM writes
 		}
-		note(name, fmt.Sprintf("%#x", c.expected.Values[place]), "read from the CPU",
+		note(name, arm64.Registers[place].Text(c.expected.Values[place]), "read from the CPU",
 			"KVM does not see the read: on another CPU a guest may see that one's own value")
 	}
 	for id, wanted := range c.contract.Extra {
