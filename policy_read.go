@@ -254,6 +254,10 @@ func (r *policyReader) checkTokens(tokens token.Tokens) {
 			r.failAt(t, "not valid YAML: %s", t.Error)
 			return
 		}
+		if len(t.Value) > longestQuoted && t.Type != token.CommentType {
+			r.failAt(t, "a text of %d bytes; no name or number of a policy is longer than %d", len(t.Value), longestQuoted)
+			return
+		}
 		if what := refusedTokens[t.Type]; what != "" {
 			r.failAt(t, "%s; a policy is plain maps, lists, names and numbers", what)
 			return

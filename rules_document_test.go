@@ -200,6 +200,10 @@ func TestWhatIsNotKnownIsNotWritten(t *testing.T) {
 	if text := string(host.Marshal()); strings.Contains(text, `"captured"`) || strings.Contains(text, "{}") {
 		t.Errorf("%.300s", text)
 	}
+	lab := string(load(t, "qemu10-neoverse-n1@7.2").Marshal())
+	if strings.Contains(lab, `"listedRemoved": []`) || strings.Contains(lab, `"listedAdded": []`) || strings.Contains(lab, `"absent": []`) {
+		t.Error("an empty list is written")
+	}
 	power := *powerHosts()[2]
 	power.Power = &guise.PowerHost{PVR: 1}
 	if text := string(power.Marshal()); strings.Contains(text, `"levels"`) || strings.Contains(text, `"facilities"`) || strings.Contains(text, "{}") {
@@ -219,5 +223,59 @@ func TestFleetsHaveASchema(t *testing.T) {
 	}
 	if hosts, err := guise.ReadFleet("f.json", []byte(without)); err == nil {
 		t.Errorf("read %d hosts of a document without a schema", len(hosts))
+	}
+}
+
+// TestLongTextsAreCut: an error repeats a little of what a document has, and no more.
+func TestLongTextsAreCut(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	for name, text := range map[string]string{
+		"a name": `{"schema":"guise/capture/v1","setups":[{"features":["` + long + `"]}]}`,
+		"a key":  `{"schema":"guise/capture/v1","` + long + `":1}`,
+	} {
+		if _, err := guise.ReadCapture("h.json", []byte(text)); err == nil || len(err.Error()) > 600 || !strings.Contains(err.Error(), "xxx...") {
+			t.Errorf("%s: %.800v", name, err)
+		}
+	}
+}
+
+// TestFleetsOfHostsWithoutNames: each host of a fleet has a name of its own and a view
+// that is there.
+func TestFleetsOfHostsWithoutNames(t *testing.T) {
+	one, other := *load(t, "graviton2@6.18"), *load(t, "graviton2@6.1")
+	one.Name, other.Name = "one", "other"
+	data := string(guise.MarshalFleet([]*guise.Capture{&one, &other}))
+	for from, to := range map[string]string{`"other"`: `"one"`, `"name":"one"`: `"name":""`} {
+		changed := strings.Replace(data, from, to, 1)
+		if changed == data {
+			t.Fatalf("no %s in %.300s", from, data)
+		}
+		if hosts, err := guise.ReadFleet("f.json", []byte(changed)); err == nil || !strings.Contains(err.Error(), "name") {
+			t.Errorf("%s for %s: read %d hosts, %v", to, from, len(hosts), err)
+		}
+	}
+}
+
+// TestLongNamesInPolicies: a policy's names are short, and its comments as long as one
+// likes.
+func TestLongNamesInPolicies(t *testing.T) {
+	long := strings.Repeat("x", 1000)
+	for _, text := range []string{"hide: [" + long + "]", long + ": 1", "restrict: {ID_AA64ISAR0_EL1." + long + ": 1}", "restrict: {ID_AA64ISAR0_EL1.AES: " + long + "}", "hide: ['" + long + "']"} {
+		if _, err := guise.ReadPolicy("p.yaml", []byte(text+"\n")); err == nil || !strings.HasPrefix(err.Error(), "p.yaml:1:") || !strings.Contains(err.Error(), "a text of 1") || len(err.Error()) > 200 {
+			t.Errorf("%.40s: %.300v", text, err)
+		}
+	}
+	if _, err := guise.ReadPolicy("p.yaml", []byte("# "+long+"\nhide: [FEAT_AES] # "+long+"\n")); err != nil {
+		t.Errorf("%.300v", err)
+	}
+}
+
+// TestPoliciesSayWhatTheyCannotMean: a feature nobody knows is refused with its line,
+// under each rule.
+func TestPoliciesSayWhatTheyCannotMean(t *testing.T) {
+	for _, rule := range []string{"require: {FEAT_NOBODY: true}", "hide: [FEAT_NOBODY]", "require:\n  FEAT_AES: false", "require: {ID_AA64ISAR0_EL1.NOBODY: 1}"} {
+		if _, err := guise.ReadPolicy("p.yaml", []byte(rule+"\n")); err == nil || !strings.HasPrefix(err.Error(), "p.yaml:") {
+			t.Errorf("%q: %v", rule, err)
+		}
 	}
 }

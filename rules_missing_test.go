@@ -8,6 +8,7 @@ import (
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
 )
 
 // What is not there and what is not known, one rule a test.
@@ -223,6 +224,112 @@ func TestLargePoolsAreDivided(t *testing.T) {
 		slices.Sort(there)
 		if len(rung.Pools) != i+1 || len(slices.Compact(there)) != len(captures) || i > 0 && len(rung.Gains) == 0 {
 			t.Errorf("rung %d: %d pools of %v, gains %v", i, len(rung.Pools), there, rung.Gains)
+		}
+	}
+}
+
+// TestFirecrackerLeavesBitmaps: of the firmware registers Firecracker leaves the
+// bitmaps as the host has them, and no others.
+func TestFirecrackerLeavesBitmaps(t *testing.T) {
+	host := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
+	contract := *baseline(t, nil, host).Contract
+	for _, name := range []string{"PSCI_VERSION", "SMCCC_ARCH_WORKAROUND_1", "STD_BMAP", "VENDOR_HYP_BMAP"} {
+		c := contract
+		c.View.Values[place(name)] ^= 1
+		findings := guise.Check(&c, host, guise.VMMFirecracker).Findings
+		leaves := slices.ContainsFunc(findings, func(f guise.Finding) bool { return f.Kind == guise.KindVMM && f.Register == name })
+		if leaves != strings.HasSuffix(name, "_BMAP") {
+			t.Errorf("%s: %+v", name, findings)
+		}
+	}
+}
+
+// TestServicesThatOneHostLacks: what a host without VENDOR_HYP_BMAP_2 does not offer
+// cannot be asked of all.
+func TestServicesThatOneHostLacks(t *testing.T) {
+	host := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
+	bitmap := place("VENDOR_HYP_BMAP_2")
+	without := withSetup(host, "without", func(s *guise.CapturedSetup) {
+		s.View.Present.Remove(bitmap)
+		s.View.Values[bitmap] = 0
+	})
+	for value, want := range map[uint64]guise.Verdict{0: guise.Yes, 1: guise.No} {
+		policy := &guise.Policy{Force: map[string]uint64{"VENDOR_HYP_BMAP_2.DISCOVER_IMPL_VER": value}}
+		for _, hosts := range [][]*guise.Capture{{host, without}, {without, host}} {
+			if result := baseline(t, policy, hosts...); result.Verdict != want {
+				t.Errorf("%d: %v, %+v; want %v", value, result.Verdict, result.Findings, want)
+			}
+		}
+	}
+}
+
+// TestProtectedVMsAreAnsweredByEL2: whether a protected VM has the call that names
+// services is the hypervisor's to say, whatever the bitmap takes.
+func TestProtectedVMsAreAnsweredByEL2(t *testing.T) {
+	plain := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
+	protected := withSetup(plain, "protected", func(s *guise.CapturedSetup) { s.Protected = true })
+	bitmap := place("VENDOR_HYP_BMAP")
+	field := arm64.Registers[bitmap].Field("FUNC_FEAT")
+	for _, host := range []*guise.Capture{plain, protected} {
+		contract := *baseline(t, &guise.Policy{Protected: host == protected}, host).Contract
+		shown := field.Get(host.Setups[0].View.Values[bitmap])
+		for value := range uint64(2) {
+			contract.View.Values[bitmap] = field.Put(contract.View.Values[bitmap], value)
+			want := guise.Yes
+			if host == protected && value != shown {
+				want = guise.No
+			}
+			f := findingOf(guise.Check(&contract, host, guise.VMMNone).Findings, "VENDOR_HYP_BMAP")
+			if (f == nil) != (want == guise.Yes) || f != nil && f.Verdict != want {
+				t.Errorf("%s, FUNC_FEAT %d where %d is shown: %+v, want %v", host.Name, value, shown, f, want)
+			}
+		}
+	}
+}
+
+// TestAssumedKernels: what a host takes under the kernel that was assumed decides, and
+// where point releases of it differ nobody knows.
+func TestAssumedKernels(t *testing.T) {
+	contract := *baseline(t, nil, load(t, "graviton3@6.1")).Contract
+	dit := place("ID_PFR0_EL1")
+	contract.View.Values[dit] = arm64.Registers[dit].Field("DIT").Put(contract.View.Values[dit], 0)
+	for release, want := range map[string]guise.Verdict{"": guise.Unknown, "6.12.10": guise.No, "6.12": guise.Unknown, "6.12.118": guise.Yes, "7.2": guise.Yes} {
+		host := *load(t, "graviton3@6.1")
+		host.Setups = slices.Clone(host.Setups)
+		if release != "" {
+			version, err := kernel.ParseVersion(release)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := host.Assume(version); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := findingOf(guise.Check(&contract, &host, guise.VMMNone).Findings, "ID_PFR0_EL1")
+		if (f == nil) != (want == guise.Yes) || f != nil && f.Verdict != want {
+			t.Errorf("assumed %q: %+v, want %v", release, f, want)
+		}
+	}
+}
+
+// TestWhatCannotBeJudgedHasItsHost: an answer names its host, whether there is
+// something to judge or not, and no setup of a complete capture is a no.
+func TestWhatCannotBeJudgedHasItsHost(t *testing.T) {
+	host := *load(t, "qemu10-neoverse-n1@7.2")
+	contract := *baseline(t, &guise.Policy{With: []guise.Feature{guise.FeaturePMU}}, &host).Contract
+	if v := guise.Check(nil, &host, guise.VMMNone); v.Host != host.Name || v.Verdict != guise.Unknown {
+		t.Errorf("of no contract: %+v", v)
+	}
+	if v := guise.Check(&contract, nil, guise.VMMNone); v.Host != "" || v.Verdict != guise.Unknown {
+		t.Errorf("of no host: %+v", v)
+	}
+	host.Setups = only(t, &host, "base/vgic3").Setups
+	for complete, want := range map[bool]guise.Verdict{true: guise.No, false: guise.Unknown} {
+		host.Complete = complete
+		v := guise.Check(&contract, &host, guise.VMMNone)
+		f := findingOf(v.Findings, "setup")
+		if v.Host != host.Name || v.Verdict != want || f == nil || (f.Who == "nobody") != complete || (f.Remedy.Code == guise.RemedyCapture) == complete || f.Hosts[0].Host != host.Name {
+			t.Errorf("complete %v: %+v", complete, v)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"reflect"
 	"strings"
 	"unicode/utf8"
 
@@ -64,17 +65,11 @@ const longestQuoted = 200
 // clipped cuts long texts of a document, which are then marked.
 func clipped(args []any) []any {
 	for i, arg := range args {
-		var text string
-		switch arg := arg.(type) {
-		case string:
-			text = arg[:min(len(arg), longestQuoted+1)]
-		case []byte:
-			text = string(arg[:min(len(arg), longestQuoted+1)])
-		case jsontext.Value:
-			text = string(arg[:min(len(arg), longestQuoted+1)])
-		}
-		if len(text) > longestQuoted {
-			args[i] = text[:longestQuoted] + "..."
+		switch v := reflect.ValueOf(arg); {
+		case v.Kind() == reflect.String && v.Len() > longestQuoted:
+			args[i] = v.String()[:longestQuoted] + "..."
+		case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 && v.Len() > longestQuoted:
+			args[i] = string(v.Bytes()[:longestQuoted]) + "..."
 		}
 	}
 	return args

@@ -69,6 +69,7 @@ func TestParseErrors(t *testing.T) {
 		"guest mcr ID_PFR0 0x100000000":               "want a number of 32 bits",
 		"guest execute FEAT_NONSENSE":                 "no instruction",
 		"list has":                                    "want 1 words",
+		"vm base\n" + strings.Repeat("x", 100_000):    "s:2: has a word of 100000 bytes; no word of a scenario is longer than 200",
 	} {
 		_, err := scenario.Parse("s", text)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -19,6 +19,9 @@ import (
 // conformance suite have a few kilobytes.
 const MaxScriptSize = 1 << 20
 
+// maxWord is the longest word of a script, in bytes.
+const maxWord = 200
+
 // Script is a scenario as text has it.
 type Script struct {
 	Name  string
@@ -101,6 +104,11 @@ func Parse(name string, text string) (*Script, error) {
 		content = strings.TrimSpace(content)
 		if content == "" {
 			continue
+		}
+		for _, word := range strings.Fields(content) {
+			if len(word) > maxWord {
+				return nil, fmt.Errorf("%s:%d: has a word of %d bytes; no word of a scenario is longer than %d", name, number, len(word), maxWord)
+			}
 		}
 		if err := l.parse(content); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, number, err)
