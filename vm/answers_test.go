@@ -1,16 +1,19 @@
 package vm_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/internal/golden"
 	isaarm64 "github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/model/arm64"
+	"github.com/guise-project/guise/probe"
 	"github.com/guise-project/guise/vm"
 )
 
@@ -84,6 +87,14 @@ func TestAnswersOfTheModel(t *testing.T) {
 		{"without TRNG", lower("STD_BMAP", "TRNG_V1_0", 0)}, {"another PMUVer", lower("ID_AA64DFR0_EL1", "PMUVer", 1)},
 	}
 	for i, host := range hosts {
+		whole, err := vm.Capture(t.Context(), host, vm.CaptureOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "# %s, whole: complete %v\n", answeringHosts[i].name, whole.Complete)
+		for _, s := range whole.Setups {
+			fmt.Fprintf(&b, "  %s with %v\n", s.Key(), s.Setup.Capabilities)
+		}
 		for _, contract := range contracts {
 			own := strings.HasPrefix(contract.Name, answeringHosts[i].name+" ")
 			for _, change := range changes {
@@ -186,5 +197,120 @@ func tryInWords(t *testing.T, b *strings.Builder, host vm.Host, question *vm.Que
 	}
 	for i, w := range answer.Writes {
 		fmt.Fprintf(b, "  %v: %+v\n", question.Writes[i], w)
+	}
+}
+
+// lying is a host of the model whose guests are told something else by some reads
+// and calls.
+type lying struct {
+	*arm64.Host
+	tells func(op *probe.Op, record *probe.Record)
+}
+
+func (h *lying) NewVM(ctx context.Context, setup guise.Setup, vcpus int) (vm.VM, error) {
+	machine, err := h.Host.NewVM(ctx, setup, vcpus)
+	if err != nil {
+		return nil, err
+	}
+	return &lyingVM{machine.(*arm64.VM), h}, nil
+}
+
+type lyingVM struct {
+	*arm64.VM
+	host *lying
+}
+
+func (m *lyingVM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.Trace, error) {
+	trace, err := m.VM.Run(ctx, vcpu, program)
+	if err == nil && vcpu == 0 {
+		for i := range trace.Records {
+			m.host.tells(&program.Ops[i], &trace.Records[i])
+		}
+	}
+	return trace, err
+}
+
+// TestLiesAreFound: whatever a guest is told that the contract does not say is a
+// finding, and what it was not told is not known.
+func TestLiesAreFound(t *testing.T) {
+	var b strings.Builder
+	const name = "7.2/neoverse-v1"
+	model, err := arm64.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	setup := guise.Setup{VGIC: 3}
+	capture, err := vm.Capture(t.Context(), model, vm.CaptureOptions{Setups: []guise.Setup{setup}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := guise.Baseline([]*guise.Capture{capture}, nil)
+	if err != nil || result.Contract == nil {
+		t.Fatalf("%v, %v", result, err)
+	}
+	usual, withExtra := *result.Contract, *result.Contract
+	extra, err := isaarm64.ParseEncoding("S3_1_C0_C0_3")
+	if _, known := isaarm64.PlaceOf(extra.ID()); known || err != nil {
+		t.Fatalf("%v is in the table, %v", extra, err)
+	}
+	truth := map[string]bool{} // what is found where nobody lies
+	withExtra.Absent = slices.DeleteFunc(slices.Clone(usual.Absent), func(id isaarm64.ID) bool { return id == extra.ID() })
+	withExtra.Extra = map[isaarm64.ID]uint64{extra.ID(): 0}
+	for _, name := range []string{
+		"nothing", "ID_AA64ISAR0_EL1", "CTR_EL0", "MIDR_EL1", "MPIDR_EL1", "DCZID_EL0", "CCSIDR_EL1[0]", "S3_0_C0_C7_7", "S3_1_C0_C0_3", "S3_3_C0_C1_0", "PSCI_VERSION", "SMCCC_VERSION",
+		"SMCCC_ARCH_FEATURES(0x80008000)", "SMCCC_ARCH_FEATURES(0x80007fff)", "SMCCC_ARCH_FEATURES(0x80003fff)", "TRNG_VERSION", "SMCCC_ARCH_FEATURES(0xc5000020)", "PV_TIME_ST", "KVM_FEATURES",
+		"KVM_PTP(virtual)", "FEAT_AES", "FEAT_SVE",
+	} {
+		for _, lie := range []struct {
+			what string
+			tell func(r *probe.Record)
+		}{
+			{"one more", func(r *probe.Record) { r.Outcome = probe.Completed; r.Values[0]++ }},
+			{"all bits", func(r *probe.Record) { r.Outcome = probe.Completed; r.Values[0] = ^uint64(0) }},
+			{"nothing", func(r *probe.Record) { r.Outcome = probe.NotRun; r.Values[0] = 0 }},
+			{"an exception", func(r *probe.Record) { r.Outcome, r.Syndrome = probe.Exception, 0x2000000 }},
+		} {
+			met := 0
+			host := &lying{model, func(op *probe.Op, r *probe.Record) {
+				if op.Name == name {
+					met++
+					lie.tell(r)
+				}
+			}}
+			contract := &usual
+			if name == extra.String() {
+				contract = &withExtra
+			}
+			proof, err := vm.Prove(t.Context(), host, contract, vm.ProveOptions{VCPUs: 2})
+			fmt.Fprintf(&b, "# %s tells %s, %d times: ", name, lie.what, met)
+			if err != nil {
+				fmt.Fprintf(&b, "%v\n", err)
+				continue
+			}
+			fmt.Fprintf(&b, "%v\n", proof.Verdict())
+			for i := range proof.Findings {
+				f := &proof.Findings[i]
+				text := fmt.Sprintf("  %v %s %s: want %q, there is %v; who %q, means %q, rests %q\n", f.Verdict, f.Kind, f.Name(), f.Wanted, f.Hosts, f.Who, f.Means, f.Rests)
+				if !truth[text] {
+					b.WriteString(text)
+				}
+				truth[text] = truth[text] || name == "nothing"
+			}
+		}
+	}
+	golden.Check(t, "lies.txt", b.String())
+}
+
+func TestTaken(t *testing.T) {
+	for _, row := range []struct {
+		written vm.Written
+		taken   bool
+	}{
+		{vm.Written{Stored: 1, Shown: 1}, true}, {vm.Written{Stored: 1, Shown: 0}, false}, {vm.Written{Stored: 0, Shown: 1}, false}, {vm.Written{}, false},
+		{vm.Written{Errno: syscall.EINVAL, Stored: 1, Shown: 1}, false},
+	} {
+		if got := row.written.Taken(1); got != row.taken {
+			t.Errorf("%+v of 1: taken %v", row.written, got)
+		}
 	}
 }

@@ -124,10 +124,11 @@ func capturePinned(ctx context.Context, host Host, pinner Pinner, kind CoreKind,
 }
 
 // cannotRun reports whether an error says that KVM_RUN refuses VMs of a setup
-// as a whole.
+// as a whole: EAGAIN of those with EL2 and without a GICv3 (docs/findings.md), EINVAL
+// of others.
 func cannotRun(err error) bool {
 	var refused *CallError
-	return errors.As(err, &refused) && refused.Call == kvmabi.Run.String() && refused.Errno == syscall.EINVAL
+	return errors.As(err, &refused) && refused.Call == kvmabi.Run.String() && (refused.Errno == syscall.EINVAL || refused.Errno == syscall.EAGAIN)
 }
 
 // capturer captures one setup.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -273,7 +274,7 @@ func (c *comparison) registers() {
 		}
 		// A contract says what a guest sees; whether userspace reads the same
 		// is worth knowing, and no fault where the contract holds.
-		if c.contract != nil && c.userspace.Present.Has(place) && !agrees(place, bits, record, c.userspace.Values[place]) {
+		if c.contract != nil && record.Outcome != probe.NotRun && c.userspace.Present.Has(place) && !agrees(place, bits, record, c.userspace.Values[place]) {
 			c.add(guise.Finding{Verdict: guise.Yes, Kind: guise.KindUserspace, Register: arm64.Registers[place].Name,
 				Wanted: arm64.Registers[place].Text(c.userspace.Values[place]), Hosts: c.hostValue(saw(record)),
 				Means: "KVM_GET_ONE_REG tells the VMM other than the guest sees", Rests: c.looked()})
@@ -288,6 +289,9 @@ func agrees(place, bits int, record *probe.Record, value uint64) bool {
 	mask := ^uint64(0) >> (64 - min(bits, int(arm64.Registers[place].Bits)))
 	return record.Outcome == probe.Completed && (record.Values[0]^value)&mask == 0
 }
+
+// notRun says what is known of a register that a guest did not read.
+const notRun = "the guest did not come so far as to read it"
 
 // looked says what a finding rests on.
 func (c *comparison) looked() string { return fmt.Sprintf("vCPU %d of the guest read it", c.vcpu) }
@@ -332,7 +336,7 @@ func (c *comparison) register(place, bits int, record *probe.Record) {
 		f.Who = "nobody"
 	}
 	if record.Outcome == probe.NotRun {
-		f.Verdict, f.Means = guise.Unknown, "the guest did not come so far as to read it"
+		f.Verdict, f.Means = guise.Unknown, notRun
 	}
 	if record.Outcome != probe.Completed {
 		f.Wanted, f.Hosts = arm64.Registers[place].Text(wanted), c.hostValue(saw(record))
@@ -352,18 +356,26 @@ func (c *comparison) absent() {
 		return
 	}
 	for _, id := range c.contract.Absent {
-		record := c.trace.Find(probe.MRS, id.String())
-		if record != nil && record.Outcome == probe.Completed {
-			c.add(guise.Finding{Verdict: guise.No, Kind: guise.KindShown, Register: record.Name, Wanted: "must not exist",
-				Hosts: c.hostValue(saw(record)), Rests: c.looked()})
+		if record := c.trace.Find(probe.MRS, id.String()); record != nil && record.Outcome != probe.Exception {
+			c.unnamed(record, "must not exist")
 		}
 	}
-	for id, wanted := range c.contract.Extra {
+	for _, id := range slices.Sorted(maps.Keys(c.contract.Extra)) {
+		wanted := c.contract.Extra[id]
 		if record := c.trace.Find(probe.MRS, id.String()); record != nil && (record.Outcome != probe.Completed || record.Values[0] != wanted) {
-			c.add(guise.Finding{Verdict: guise.No, Kind: guise.KindShown, Register: record.Name, Wanted: fmt.Sprintf("%#x", wanted),
-				Hosts: c.hostValue(saw(record)), Rests: c.looked()})
+			c.unnamed(record, fmt.Sprintf("%#x", wanted))
 		}
 	}
+}
+
+// unnamed adds that a read of a register that no table has did not show what was
+// wanted.
+func (c *comparison) unnamed(record *probe.Record, wanted string) {
+	f := guise.Finding{Verdict: guise.No, Kind: guise.KindShown, Register: record.Name, Wanted: wanted, Hosts: c.hostValue(saw(record)), Rests: c.looked()}
+	if record.Outcome == probe.NotRun {
+		f.Verdict, f.Means = guise.Unknown, notRun
+	}
+	c.add(f)
 }
 
 // writes looks for registers that should be read-only and are not.

@@ -78,40 +78,57 @@ func (c *comparison) services() {
 		register := &arm64.Registers[g.register]
 		open := register.Field(g.field).Get(c.expected.Values[g.register]) != 0
 		for _, name := range g.calls {
-			record := c.trace.Find(c.conduit(), name)
-			if record == nil || record.Outcome != probe.Completed {
-				continue
-			}
-			if denied(record) == open && !(open && g.mayDeny) {
+			record := c.called(register.Name, g.field, fmt.Sprint(open), name, !open)
+			if record != nil && denied(record) == open && !(open && g.mayDeny) {
 				c.service(register.Name, g.field, fmt.Sprint(open), name, answered(record), record)
 			}
 		}
 	}
 	for _, l := range levels {
-		record := c.trace.Find(c.conduit(), l.query)
-		if !c.expected.Present.Has(l.register) || record == nil || record.Outcome != probe.Completed {
+		if !c.expected.Present.Has(l.register) {
 			continue
 		}
-		if wanted := l.rank(c.expected.Values[l.register]); answeredRank(record) < wanted {
-			c.service(arm64.Registers[l.register].Name, "Level", fmt.Sprint(c.expected.Values[l.register]&15), l.query, answered(record), record)
+		register, wanted := arm64.Registers[l.register].Name, l.rank(c.expected.Values[l.register])
+		text := fmt.Sprint(c.expected.Values[l.register] & 15)
+		if record := c.called(register, "Level", text, l.query, wanted == 0); record != nil && answeredRank(record) < wanted {
+			c.service(register, "Level", text, l.query, answered(record), record)
 		}
 	}
-	record := c.trace.Find(c.conduit(), "PSCI_VERSION")
-	if place := arm64.PSCIVERSION; record != nil && c.expected.Present.Has(place) && uint64(uint32(record.Values[0])) != c.expected.Values[place] {
+	if place := arm64.PSCIVERSION; c.expected.Present.Has(place) {
 		r := &arm64.Registers[place]
-		c.service(r.Name, "", r.Text(c.expected.Values[place]), "PSCI_VERSION", r.Text(uint64(uint32(record.Values[0]))), record)
+		wanted := r.Text(c.expected.Values[place])
+		if record := c.called(r.Name, "", wanted, "PSCI_VERSION", false); record != nil && uint64(uint32(record.Values[0])) != c.expected.Values[place] {
+			c.service(r.Name, "", wanted, "PSCI_VERSION", "answers "+r.Text(uint64(uint32(record.Values[0]))), record)
+		}
 	}
 	c.nobodys()
+}
+
+// called returns what became of a call that the guest completed, nil for others. Of
+// a call that was not made nothing is known; one that ended in an exception is no
+// answer, unless a denial is as good.
+func (c *comparison) called(register, field, wanted, call string, denial bool) *probe.Record {
+	record := c.trace.Find(c.conduit(), call)
+	switch {
+	case record == nil || record.Outcome == probe.Completed:
+		return record
+	case record.Outcome == probe.NotRun:
+		c.add(guise.Finding{Verdict: guise.Unknown, Kind: guise.KindService, Register: register, Field: field, Wanted: wanted,
+			Hosts: c.hostValue(saw(record)), Means: "the guest did not come so far as to call " + call, Rests: c.looked()})
+	case !denial:
+		c.service(register, field, wanted, call, "ends in "+saw(record), record)
+	}
+	return nil
 }
 
 // service records that a call answered other than it should.
 func (c *comparison) service(register, field, wanted, call, answer string, record *probe.Record) {
 	c.add(guise.Finding{Verdict: guise.No, Kind: guise.KindService, Register: register, Field: field, Wanted: wanted,
-		Hosts: c.hostValue(fmt.Sprintf("%s %s answers %s", record.Kind, call, answer)), Rests: c.looked()})
+		Hosts: c.hostValue(fmt.Sprintf("%s %s %s", record.Kind, call, answer)), Rests: c.looked()})
 }
 
-// answered gives what a call answered as a number.
-func answered(record *probe.Record) string { return fmt.Sprintf("%#x", record.Values[0]) }
+// answered says what a call answered, as a number.
+func answered(record *probe.Record) string { return fmt.Sprintf("answers %#x", record.Values[0]) }
 
 // span is a range of function identifiers, both ends included.
 type span struct{ low, high uint32 }
