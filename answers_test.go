@@ -104,6 +104,8 @@ func TestBaselinesInWords(t *testing.T) {
 		{"qemu10-neoverse-n1@6.12 qemu10-neoverse-n1@7.2", "protected", guise.Policy{Protected: true}},
 		{"qemu10-max@7.2 qemu10-max@6.18", "with EL2", guise.Policy{With: []guise.Feature{guise.FeatureEL2}}},
 		{"qemu10-cortex-a53@6.12 qemu10-cortex-a72@6.12", "with AArch32", guise.Policy{With: []guise.Feature{guise.FeatureAArch32}, Vary: identity}},
+		{"qemu10-neoverse-n1@6.12 qemu10-cortex-a72@6.12", "", guise.Policy{}},
+		{"qemu10-neoverse-n1@6.12 qemu10-cortex-a72@7.2", "the identity of one", guise.Policy{IdentityOf: "qemu10-cortex-a72@7.2"}},
 		{"qemu10-max@6.12 qemu10-max@7.2", "without SVE and PAuth", guise.Policy{Without: []guise.Feature{guise.FeatureSVE, guise.FeaturePAuth}}},
 		{"qemu10-neoverse-v1@6.12 qemu10-neoverse-v1@7.2", "hide", guise.Policy{Hide: []string{"FEAT_AES", "FEAT_RNG", "FEAT_SVE"}}},
 		{"qemu10-neoverse-v1@6.12 qemu10-neoverse-v1@7.2", "require what is there", guise.Policy{Require: []string{"FEAT_AES", "FEAT_LSE"}}},

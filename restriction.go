@@ -43,9 +43,17 @@ const mostRestrictions = 256
 // compile makes the policy ready: the ways to meet it, the plainest first. Its
 // error names the rule that means nothing, or those that contradict each other.
 func (p *Policy) compile() ([]*restriction, error) {
-	for _, feature := range p.With {
-		if slices.Contains(p.Without, feature) {
-			return nil, fmt.Errorf("with and without %s contradict each other", feature)
+	for _, rule := range []struct {
+		name     string
+		features []Feature
+	}{{"with", p.With}, {"without", p.Without}} {
+		for _, feature := range rule.features {
+			switch {
+			case !slices.Contains(Features, feature):
+				return nil, fmt.Errorf("%s %s: want one of %v", rule.name, feature, Features)
+			case slices.Contains(p.With, feature) && slices.Contains(p.Without, feature):
+				return nil, fmt.Errorf("with and without %s contradict each other", feature)
+			}
 		}
 	}
 	clauses, err := p.clauses()

@@ -333,3 +333,117 @@ func TestWhatCannotBeJudgedHasItsHost(t *testing.T) {
 		}
 	}
 }
+
+// TestEncodingsWithoutANameInABaseline: hosts agree in a register that no table has, or
+// there is no contract; where a host's list is not known neither is that.
+func TestEncodingsWithoutANameInABaseline(t *testing.T) {
+	host := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
+	encoding, err := arm64.ParseEncoding("S3_1_C0_C0_3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := encoding.ID()
+	with := func(name string, values map[arm64.ID]uint64, listed bool) *guise.Capture {
+		return withSetup(host, name, func(s *guise.CapturedSetup) {
+			s.Extra = values
+			if !listed {
+				s.Listed = nil
+			}
+		})
+	}
+	seven := with("seven", map[arm64.ID]uint64{id: 7}, true)
+	for _, test := range []struct {
+		name    string
+		other   *guise.Capture
+		verdict guise.Verdict
+		there   string
+	}{
+		{"the same", with("other", map[arm64.ID]uint64{id: 7}, true), guise.Yes, ""}, {"another", with("other", map[arm64.ID]uint64{id: 6}, true), guise.No, "0x6"},
+		{"none", with("other", nil, true), guise.No, "no such register"}, {"none, no list", with("other", nil, false), guise.Unknown, "no such register"},
+	} {
+		result := baseline(t, nil, seven, test.other)
+		f := findingOf(result.Findings, encoding.String())
+		if (f == nil) != (test.verdict == guise.Yes) || f != nil && (f.Verdict != test.verdict || f.Hosts[1].Value != test.there || (f.Remedy.Code == guise.RemedyCapture) != (test.verdict == guise.Unknown)) {
+			t.Errorf("%s: %v, %+v; want %v", test.name, result.Verdict, f, test.verdict)
+		}
+	}
+	// A host must not have what the contract was made without.
+	without := baseline(t, nil, host).Contract
+	if f := findingOf(guise.Check(without, seven, guise.VMMNone).Findings, encoding.String()); f == nil || f.Verdict != guise.No {
+		t.Errorf("a host with more: %+v", f)
+	}
+}
+
+// TestPoliciesThatNameNothing: a policy made by hand is judged as one that was read:
+// each rule that names what nobody knows is an error about it.
+func TestPoliciesThatNameNothing(t *testing.T) {
+	hosts := []*guise.Capture{load(t, "graviton2@6.18")}
+	for name, policy := range map[string]guise.Policy{
+		"FEAT_NOBODY1": {Hide: []string{"FEAT_NOBODY1"}}, "FEAT_NOBODY2": {Require: []string{"FEAT_NOBODY2"}}, "NOBODY3_EL1": {Allow: map[string][]string{"NOBODY3_EL1": {"AES"}}},
+		"NOBODY4": {Allow: map[string][]string{"ID_AA64ISAR0_EL1": {"NOBODY4"}}}, "NOBODY5": {Restrict: map[string]uint64{"ID_AA64ISAR0_EL1.NOBODY5": 1}},
+		"NOBODY6": {Force: map[string]uint64{"NOBODY6_EL1.AES": 1}}, "NOBODY7": {AtLeast: map[string]uint64{"ID_AA64ISAR0_EL1.NOBODY7": 1}}, "NOBODY8": {Vary: []string{"ID_AA64ISAR0_EL1.NOBODY8"}},
+		"nobody9": {IdentityOf: "nobody9"}, "nobody10": {With: []guise.Feature{"nobody10"}}, "nobody11": {Without: []guise.Feature{"nobody11"}},
+	} {
+		for what, do := range map[string]func() error{
+			"Baseline": func() error { _, err := guise.Baseline(hosts, &policy); return err },
+			"Pools":    func() error { _, err := guise.Pools(hosts, &policy, 2); return err },
+		} {
+			if err := do(); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s of %s: %v", what, name, err)
+			}
+		}
+	}
+}
+
+// TestContractsOfPowerAreWhole: a contract says all that a nested guest is given.
+func TestContractsOfPowerAreWhole(t *testing.T) {
+	good := string(powerBaseline(t, powerHosts()[0]).Contract.Marshal())
+	for _, member := range []string{"level", "facilities", "character", "behaviour"} {
+		at := strings.Index(good, `"`+member+`": `)
+		if at < 0 {
+			t.Fatalf("no %s in %s", member, good)
+		}
+		end := at + strings.IndexAny(good[at:], "\n")
+		if strings.HasSuffix(good[:end], "[") {
+			end = at + strings.Index(good[at:], "]") + 2
+		}
+		text := strings.TrimRight(good[:at], " \n") + good[end:]
+		if text[len(strings.TrimRight(good[:at], " \n"))-1] == ',' && strings.HasPrefix(strings.TrimSpace(good[end:]), "}") {
+			text = strings.TrimSuffix(strings.TrimRight(good[:at], " \n"), ",") + good[end:]
+		}
+		if _, err := guise.ReadContract("c.json", []byte(text)); err == nil || !strings.Contains(err.Error(), "power: has no "+member) {
+			t.Errorf("without %s: %v", member, err)
+		}
+	}
+}
+
+// TestFacilitiesAreSettled: a facility that one host does not permit is settled, with
+// what each host does.
+func TestFacilitiesAreSettled(t *testing.T) {
+	hosts := powerHosts()
+	power := *hosts[0].Power
+	power.Facilities = map[string]guise.FacilitySight{"BHRB": {Off: guise.FacilityForwarded, On: guise.FacilityForwarded}}
+	other := *hosts[0]
+	other.Name, other.Power = "other", &power
+	result := powerBaseline(t, hosts[0], &other)
+	at := slices.IndexFunc(result.Settled, func(s guise.Settlement) bool { return s.Field == "BHRB" })
+	if at < 0 || len(result.Settled[at].Hosts) != 2 || result.Settled[at].Hosts[0].Value == result.Settled[at].Hosts[1].Value {
+		t.Errorf("%+v", result.Settled)
+	}
+}
+
+// TestCapturesMadeByHand: what no reader gives is an error, whoever made it.
+func TestCapturesMadeByHand(t *testing.T) {
+	good := load(t, "graviton2@6.18")
+	twice, both := *good, *good
+	twice.Setups = append(slices.Clone(good.Setups), good.Setups[0])
+	both.Power = powerHosts()[0].Power
+	bad := withSetup(good, "bad", func(s *guise.CapturedSetup) { s.VGIC = 7 })
+	for want, hosts := range map[string][]*guise.Capture{
+		"stands in the capture twice": {&twice}, "want one of them": {&both}, "vgic: want": {bad}, "has no setups": {{Name: "empty"}}, "it is nil": {good, nil},
+	} {
+		if _, err := guise.Baseline(hosts, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
