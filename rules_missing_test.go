@@ -447,3 +447,61 @@ func TestCapturesMadeByHand(t *testing.T) {
 		}
 	}
 }
+
+// TestFirmwareRegistersThatMustNotExist: a bitmap that nobody names is made 0, and no
+// other firmware register can be; a host without a bitmap decides itself what its
+// guests see, and one without another register is as it should be.
+func TestFirmwareRegistersThatMustNotExist(t *testing.T) {
+	host := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
+	contract := *baseline(t, nil, host).Contract
+	for _, test := range []struct {
+		name    string
+		there   bool
+		takes0  bool
+		verdict guise.Verdict
+	}{
+		{"STD_BMAP", true, true, guise.Yes}, {"STD_BMAP", true, false, guise.No}, {"STD_BMAP", false, false, guise.Unknown},
+		{"PSCI_VERSION", true, false, guise.No}, {"PSCI_VERSION", false, false, guise.Yes}, {"VENDOR_HYP_BMAP_2", false, false, guise.Yes},
+	} {
+		p := place(test.name)
+		c := contract
+		c.View.Present.Remove(p)
+		c.View.Values[p] = 0
+		c.Absent = append(slices.Clone(contract.Absent), arm64.ID(arm64.Registers[p].ID))
+		slices.Sort(c.Absent)
+		other := withSetup(host, "other", func(s *guise.CapturedSetup) {
+			if !test.there {
+				s.View.Present.Remove(p)
+				s.View.Values[p] = 0
+				return
+			}
+			first, end := arm64.SlotsOf(p)
+			for slot := first; slot < end; slot++ {
+				if !test.takes0 {
+					s.Offers.PutSet(slot, isa.Range(1, 3))
+				}
+			}
+		})
+		f := findingOf(guise.Check(&c, other, guise.VMMNone).Findings, test.name)
+		if (f == nil) != (test.verdict == guise.Yes) || f != nil && f.Verdict != test.verdict {
+			t.Errorf("%+v: %+v", test, f)
+		}
+	}
+}
+
+// TestRegistersThatAGuestInAArch32MayNotReach: of a VM in AArch32 it is not known
+// whether its guest comes to a register that must not exist.
+func TestRegistersThatAGuestInAArch32MayNotReach(t *testing.T) {
+	encoding, err := arm64.ParseEncoding("S3_1_C0_C0_3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]guise.Verdict{"base/vgic3": guise.No, "aarch32/vgic3": guise.Unknown} {
+		host := only(t, load(t, "qemu10-cortex-a53@6.12"), key)
+		contract := baseline(t, &guise.Policy{With: host.Setups[0].Features}, host).Contract
+		more := withSetup(host, "more", func(s *guise.CapturedSetup) { s.Extra = map[arm64.ID]uint64{encoding.ID(): 7} })
+		if f := findingOf(guise.Check(contract, more, guise.VMMNone).Findings, encoding.String()); f == nil || f.Verdict != want || (f.Who == "nobody") != (want == guise.No) {
+			t.Errorf("%s: %+v, want %v", key, f, want)
+		}
+	}
+}
