@@ -94,8 +94,16 @@ func (r *reader) hosts(name string, buffer []byte) (captures []*guise.Capture, a
 	return captures, again, err
 }
 
+// shortDocument is how long a document is, in bytes, that is tried as a capture
+// before its schema is looked for: of ten thousand captures the looking would show,
+// as does the trying of one long fleet.
+const shortDocument = 64 << 10
+
 // hostsIn reads a capture or a fleet.
 func hostsIn(name string, data []byte) ([]*guise.Capture, error) {
+	if len(data) > shortDocument && guise.SchemaOf(data) == guise.SchemaFleet {
+		return guise.ReadFleet(name, data)
+	}
 	capture, err := guise.ReadCapture(name, data)
 	if err == nil {
 		return []*guise.Capture{capture}, nil
