@@ -128,48 +128,6 @@ func TestPoliciesOnMissingRegisters(t *testing.T) {
 	}
 }
 
-// TestNothingIsDoubtedOfPower: what KVM on arm64 cannot show is no matter of POWER's
-// documents, nor of none.
-func TestNothingIsDoubtedOfPower(t *testing.T) {
-	if d := powerBaseline(t, powerHosts()[0]).Contract.Doubts(); d != nil {
-		t.Errorf("%v", d)
-	}
-	if d := (*guise.Contract)(nil).Doubts(); d != nil {
-		t.Errorf("%v", d)
-	}
-	if d := (*guise.Capture)(nil).Doubts(); d != nil {
-		t.Errorf("%v", d)
-	}
-}
-
-// TestFacilitiesThatAreNotReached: a facility that nobody tried is not known, and one
-// that does not reach the guest is refused, with what was met.
-func TestFacilitiesThatAreNotReached(t *testing.T) {
-	hosts := powerHosts()
-	contract := powerBaseline(t, hosts[0]).Contract
-	check := func(sights map[string]guise.FacilitySight) *guise.Finding {
-		host, power := *hosts[0], *hosts[0].Power
-		power.Facilities = sights
-		host.Power = &power
-		findings := guise.Check(contract, &host, guise.VMMNone).Findings
-		at := slices.IndexFunc(findings, func(f guise.Finding) bool { return f.Field == "BHRB" })
-		if at < 0 {
-			return nil
-		}
-		return &findings[at]
-	}
-	if f := check(hosts[0].Power.Facilities); f != nil {
-		t.Errorf("reached: %+v", f)
-	}
-	if f := check(nil); f == nil || f.Verdict != guise.Unknown || f.Remedy.Code != guise.RemedyCapture || f.Hosts[0].Value != "no nested guest looked" {
-		t.Errorf("not tried: %+v", f)
-	}
-	f := check(map[string]guise.FacilitySight{"BHRB": {Off: guise.FacilityForwarded, On: guise.FacilityForwarded}})
-	if f == nil || f.Verdict != guise.No || f.Remedy.Code != guise.RemedyNone || !strings.HasPrefix(f.Hosts[0].Value, string(guise.FacilityForwarded)) {
-		t.Errorf("forwarded: %+v", f)
-	}
-}
-
 // TestIdentityOfNobody: the identity of a host that is not there is an error that
 // names those that are alike.
 func TestIdentityOfNobody(t *testing.T) {
@@ -224,65 +182,6 @@ func TestLargePoolsAreDivided(t *testing.T) {
 		slices.Sort(there)
 		if len(rung.Pools) != i+1 || len(slices.Compact(there)) != len(captures) || i > 0 && len(rung.Gains) == 0 {
 			t.Errorf("rung %d: %d pools of %v, gains %v", i, len(rung.Pools), there, rung.Gains)
-		}
-	}
-}
-
-// TestFirecrackerLeavesBitmaps: of the firmware registers Firecracker leaves the
-// bitmaps as the host has them, and no others.
-func TestFirecrackerLeavesBitmaps(t *testing.T) {
-	host := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
-	contract := *baseline(t, nil, host).Contract
-	for _, name := range []string{"PSCI_VERSION", "SMCCC_ARCH_WORKAROUND_1", "STD_BMAP", "VENDOR_HYP_BMAP"} {
-		c := contract
-		c.View.Values[place(name)] ^= 1
-		findings := guise.Check(&c, host, guise.VMMFirecracker).Findings
-		leaves := slices.ContainsFunc(findings, func(f guise.Finding) bool { return f.Kind == guise.KindVMM && f.Register == name })
-		if leaves != strings.HasSuffix(name, "_BMAP") {
-			t.Errorf("%s: %+v", name, findings)
-		}
-	}
-}
-
-// TestServicesThatOneHostLacks: what a host without VENDOR_HYP_BMAP_2 does not offer
-// cannot be asked of all.
-func TestServicesThatOneHostLacks(t *testing.T) {
-	host := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
-	bitmap := place("VENDOR_HYP_BMAP_2")
-	without := withSetup(host, "without", func(s *guise.CapturedSetup) {
-		s.View.Present.Remove(bitmap)
-		s.View.Values[bitmap] = 0
-	})
-	for value, want := range map[uint64]guise.Verdict{0: guise.Yes, 1: guise.No} {
-		policy := &guise.Policy{Force: map[string]uint64{"VENDOR_HYP_BMAP_2.DISCOVER_IMPL_VER": value}}
-		for _, hosts := range [][]*guise.Capture{{host, without}, {without, host}} {
-			if result := baseline(t, policy, hosts...); result.Verdict != want {
-				t.Errorf("%d: %v, %+v; want %v", value, result.Verdict, result.Findings, want)
-			}
-		}
-	}
-}
-
-// TestProtectedVMsAreAnsweredByEL2: whether a protected VM has the call that names
-// services is the hypervisor's to say, whatever the bitmap takes.
-func TestProtectedVMsAreAnsweredByEL2(t *testing.T) {
-	plain := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
-	protected := withSetup(plain, "protected", func(s *guise.CapturedSetup) { s.Protected = true })
-	bitmap := place("VENDOR_HYP_BMAP")
-	field := arm64.Registers[bitmap].Field("FUNC_FEAT")
-	for _, host := range []*guise.Capture{plain, protected} {
-		contract := *baseline(t, &guise.Policy{Protected: host == protected}, host).Contract
-		shown := field.Get(host.Setups[0].View.Values[bitmap])
-		for value := range uint64(2) {
-			contract.View.Values[bitmap] = field.Put(contract.View.Values[bitmap], value)
-			want := guise.Yes
-			if host == protected && value != shown {
-				want = guise.No
-			}
-			f := findingOf(guise.Check(&contract, host, guise.VMMNone).Findings, "VENDOR_HYP_BMAP")
-			if (f == nil) != (want == guise.Yes) || f != nil && f.Verdict != want {
-				t.Errorf("%s, FUNC_FEAT %d where %d is shown: %+v, want %v", host.Name, value, shown, f, want)
-			}
 		}
 	}
 }
@@ -395,43 +294,6 @@ func TestPoliciesThatNameNothing(t *testing.T) {
 	}
 }
 
-// TestContractsOfPowerAreWhole: a contract says all that a nested guest is given.
-func TestContractsOfPowerAreWhole(t *testing.T) {
-	good := string(powerBaseline(t, powerHosts()[0]).Contract.Marshal())
-	for _, member := range []string{"level", "facilities", "character", "behaviour"} {
-		at := strings.Index(good, `"`+member+`": `)
-		if at < 0 {
-			t.Fatalf("no %s in %s", member, good)
-		}
-		end := at + strings.IndexAny(good[at:], "\n")
-		if strings.HasSuffix(good[:end], "[") {
-			end = at + strings.Index(good[at:], "]") + 2
-		}
-		text := strings.TrimRight(good[:at], " \n") + good[end:]
-		if text[len(strings.TrimRight(good[:at], " \n"))-1] == ',' && strings.HasPrefix(strings.TrimSpace(good[end:]), "}") {
-			text = strings.TrimSuffix(strings.TrimRight(good[:at], " \n"), ",") + good[end:]
-		}
-		if _, err := guise.ReadContract("c.json", []byte(text)); err == nil || !strings.Contains(err.Error(), "power: has no "+member) {
-			t.Errorf("without %s: %v", member, err)
-		}
-	}
-}
-
-// TestFacilitiesAreSettled: a facility that one host does not permit is settled, with
-// what each host does.
-func TestFacilitiesAreSettled(t *testing.T) {
-	hosts := powerHosts()
-	power := *hosts[0].Power
-	power.Facilities = map[string]guise.FacilitySight{"BHRB": {Off: guise.FacilityForwarded, On: guise.FacilityForwarded}}
-	other := *hosts[0]
-	other.Name, other.Power = "other", &power
-	result := powerBaseline(t, hosts[0], &other)
-	at := slices.IndexFunc(result.Settled, func(s guise.Settlement) bool { return s.Field == "BHRB" })
-	if at < 0 || len(result.Settled[at].Hosts) != 2 || result.Settled[at].Hosts[0].Value == result.Settled[at].Hosts[1].Value {
-		t.Errorf("%+v", result.Settled)
-	}
-}
-
 // TestCapturesMadeByHand: what no reader gives is an error, whoever made it.
 func TestCapturesMadeByHand(t *testing.T) {
 	good := load(t, "graviton2@6.18")
@@ -444,47 +306,6 @@ func TestCapturesMadeByHand(t *testing.T) {
 	} {
 		if _, err := guise.Baseline(hosts, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
-		}
-	}
-}
-
-// TestFirmwareRegistersThatMustNotExist: a bitmap that nobody names is made 0, and no
-// other firmware register can be; a host without a bitmap decides itself what its
-// guests see, and one without another register is as it should be.
-func TestFirmwareRegistersThatMustNotExist(t *testing.T) {
-	host := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
-	contract := *baseline(t, nil, host).Contract
-	for _, test := range []struct {
-		name    string
-		there   bool
-		takes0  bool
-		verdict guise.Verdict
-	}{
-		{"STD_BMAP", true, true, guise.Yes}, {"STD_BMAP", true, false, guise.No}, {"STD_BMAP", false, false, guise.Unknown},
-		{"PSCI_VERSION", true, false, guise.No}, {"PSCI_VERSION", false, false, guise.Yes}, {"VENDOR_HYP_BMAP_2", false, false, guise.Yes},
-	} {
-		p := place(test.name)
-		c := contract
-		c.View.Present.Remove(p)
-		c.View.Values[p] = 0
-		c.Absent = append(slices.Clone(contract.Absent), arm64.ID(arm64.Registers[p].ID))
-		slices.Sort(c.Absent)
-		other := withSetup(host, "other", func(s *guise.CapturedSetup) {
-			if !test.there {
-				s.View.Present.Remove(p)
-				s.View.Values[p] = 0
-				return
-			}
-			first, end := arm64.SlotsOf(p)
-			for slot := first; slot < end; slot++ {
-				if !test.takes0 {
-					s.Offers.PutSet(slot, isa.Range(1, 3))
-				}
-			}
-		})
-		f := findingOf(guise.Check(&c, other, guise.VMMNone).Findings, test.name)
-		if (f == nil) != (test.verdict == guise.Yes) || f != nil && f.Verdict != test.verdict {
-			t.Errorf("%+v: %+v", test, f)
 		}
 	}
 }

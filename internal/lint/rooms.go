@@ -45,12 +45,13 @@ var Rooms = []Room{
 	{"internal/lint", false},
 	{"internal/mutate", false},
 	{"internal/testenv", false},
+	{"internal/golden", false},
 	{"bench", false},
 }
 
 // testOnly are the packages that help tests; they and tests import what they
 // like.
-var testOnly = []string{"vm/vmtest", "lab/labtest", "internal/testenv"}
+var testOnly = []string{"vm/vmtest", "lab/labtest", "internal/testenv", "internal/golden"}
 
 // unwantedInPure are imports that let a pure package see where or when it runs.
 // A pure package may name an errno (package syscall) where it stands in for a
