@@ -301,8 +301,9 @@ func TestCapturesMadeByHand(t *testing.T) {
 	twice.Setups = append(slices.Clone(good.Setups), good.Setups[0])
 	both.Power = powerHosts()[0].Power
 	bad := withSetup(good, "bad", func(s *guise.CapturedSetup) { s.VGIC = 7 })
+	odd := withSetup(good, "odd", func(s *guise.CapturedSetup) { s.Features = []guise.Feature{"nobody"} })
 	for want, hosts := range map[string][]*guise.Capture{
-		"stands in the capture twice": {&twice}, "want one of them": {&both}, "vgic: want": {bad}, "has no setups": {{Name: "empty"}}, "it is nil": {good, nil},
+		"stands in the capture twice": {&twice}, "want one of them": {&both}, "vgic: want": {bad}, "at most once, there is \"nobody\"": {odd}, "has no setups": {{Name: "empty"}}, "it is nil": {good, nil},
 	} {
 		if _, err := guise.Baseline(hosts, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)

@@ -66,7 +66,7 @@ func Capture(ctx context.Context, host Host, options CaptureOptions) (*guise.Cap
 		}
 		c := capturer{ctx: ctx, host: host, setup: setup}
 		captured, err := c.capture()
-		if options.Setups == nil && cannotRun(err) {
+		if options.Setups == nil && cannotRun(&setup, err) {
 			// Vcpus of this setup can be made and never run.
 			continue
 		}
@@ -124,11 +124,15 @@ func capturePinned(ctx context.Context, host Host, pinner Pinner, kind CoreKind,
 }
 
 // cannotRun reports whether an error says that KVM_RUN refuses VMs of a setup
-// as a whole: EAGAIN of those with EL2 and without a GICv3 (docs/findings.md), EINVAL
-// of others.
-func cannotRun(err error) bool {
+// as a whole: EINVAL, or EAGAIN of those with EL2 and without a GICv3
+// (docs/findings.md). EAGAIN of others may pass, and tells nothing of the setup.
+func cannotRun(setup *guise.Setup, err error) bool {
 	var refused *CallError
-	return errors.As(err, &refused) && refused.Call == kvmabi.Run.String() && (refused.Errno == syscall.EINVAL || refused.Errno == syscall.EAGAIN)
+	if !errors.As(err, &refused) || refused.Call != kvmabi.Run.String() {
+		return false
+	}
+	neverRuns := setup.Has(guise.FeatureEL2) && setup.VGIC != 3
+	return refused.Errno == syscall.EINVAL || refused.Errno == syscall.EAGAIN && neverRuns
 }
 
 // capturer captures one setup.

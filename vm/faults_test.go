@@ -221,3 +221,32 @@ func TestEveryFailedCallIsTold(t *testing.T) {
 		}
 	}
 }
+
+// TestEAGAINTellsNothing: a KVM_RUN that is to be tried again is no setup that the host
+// does not make.
+func TestEAGAINTellsNothing(t *testing.T) {
+	host, err := arm64.Open("7.2/neoverse-n1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if capture, err := vm.Capture(t.Context(), again{host}, vm.CaptureOptions{}); !errors.Is(err, syscall.EAGAIN) {
+		t.Errorf("%+v, %v", capture, err)
+	}
+}
+
+// again is a host whose vCPUs cannot be entered just now.
+type again struct{ *arm64.Host }
+
+func (h again) NewVM(ctx context.Context, setup guise.Setup, vcpus int) (vm.VM, error) {
+	machine, err := h.Host.NewVM(ctx, setup, vcpus)
+	if err != nil {
+		return nil, err
+	}
+	return againVM{machine.(*arm64.VM)}, nil
+}
+
+type againVM struct{ *arm64.VM }
+
+func (m againVM) RunNothing(int) error {
+	return &vm.CallError{Call: "KVM_RUN", Subject: "vCPU 0", Errno: syscall.EAGAIN}
+}

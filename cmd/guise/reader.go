@@ -94,9 +94,9 @@ func (r *reader) hosts(name string, buffer []byte) (captures []*guise.Capture, a
 	return captures, again, err
 }
 
-// shortDocument is how long a document is, in bytes, that is tried as a capture
-// before its schema is looked for: of ten thousand captures the looking would show,
-// as does the trying of one long fleet.
+// shortDocument is the longest document, in bytes, that is read as a capture before
+// its schema is looked for. Reading a long fleet as a capture takes as long as reading
+// it as a fleet; looking into each of ten thousand captures takes time too.
 const shortDocument = 64 << 10
 
 // hostsIn reads a capture or a fleet.
