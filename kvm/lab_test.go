@@ -3,6 +3,7 @@ package kvm
 import (
 	"testing"
 
+	"github.com/guise-project/guise/internal/testenv"
 	"github.com/guise-project/guise/lab"
 	"github.com/guise-project/guise/lab/labtest"
 )
@@ -23,6 +24,9 @@ func TestOnKernels(t *testing.T) {
 	for _, host := range labtest.Everyday(t, hosts, "6.1/neoverse-v1", "7.2/neoverse-v1,kvm-arm.mode=protected") {
 		t.Run(host.Name(), func(t *testing.T) {
 			t.Parallel()
+			if testenv.Late(t, "not begun") {
+				return
+			}
 			labtest.RunPackage(t, host, "-model="+host.Name())
 		})
 	}

@@ -119,6 +119,9 @@ func TestLiveKVMAnswersOnEveryHost(t *testing.T) {
 	)
 	hosts = labtest.Everyday(t, hosts, "5.10/neoverse-n1", "6.1/cortex-a72", "6.12/cortex-a53", "6.18/max", "7.2/a64fx",
 		"7.2/max,kvm-arm.mode=nested", "7.2/neoverse-v1,kvm-arm.mode=protected")
+	if len(hosts) == 0 {
+		return // the time is up
+	}
 	labtest.Run(t, hosts[0], job) // or there is no lab
 	// Once to leave a snapshot, where there is none, and once from it.
 	booted := lab.Matrix(t.Context(), hosts, job, nil, nil)

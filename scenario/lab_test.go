@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/guise-project/guise/internal/testenv"
 	"github.com/guise-project/guise/lab"
 	"github.com/guise-project/guise/lab/labtest"
 	"github.com/guise-project/guise/scenario"
@@ -27,6 +28,9 @@ func TestConformanceOnKernels(t *testing.T) {
 	for _, host := range labtest.Everyday(t, hosts, "6.1/cortex-a72", "7.2/max,kvm-arm.mode=nested") {
 		t.Run(strings.ReplaceAll(host.Name(), "/", "-"), func(t *testing.T) {
 			t.Parallel()
+			if testenv.Late(t, "not begun") {
+				return
+			}
 			host.Limit = 5 * time.Minute // VMs with EL2 take seconds to be torn down
 			result := labtest.Run(t, host, lab.Job{Args: []string{"model", "test", "--on", "kvm", "--json"}})
 			var outcomes []scenario.Outcome

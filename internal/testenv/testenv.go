@@ -7,22 +7,28 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
+	"time"
 )
 
-// notRun, left and figures name the files to which tests add lines, where they
-// are in the environment: that they did not run, that they ran on fewer hosts
-// than there are, and what they counted. go test shows nothing of a package whose
-// tests passed.
+// notRun, left, late and figures name the files to which tests add lines, where
+// they are in the environment: that they did not run, that they ran on fewer
+// hosts than there are, that the time was up, and what they counted. go test
+// shows nothing of a package whose tests passed.
 const (
 	notRun  = "GUISE_TESTS_NOT_RUN"
 	left    = "GUISE_TESTS_LEFT"
+	late    = "GUISE_TESTS_LATE"
 	figures = "GUISE_TESTS_FIGURES"
 )
 
-// matrix is "whole" in the environment where tests run on every host that they
-// have, and not on a few.
+// matrix tells in the environment on which of their hosts tests run; see Matrix.
 const matrix = "GUISE_TESTS_MATRIX"
+
+// until is in the environment the time, in seconds since 1970, after which a test
+// of the remaining matrix starts no further host.
+const until = "GUISE_TESTS_UNTIL"
 
 // ci is "true" in the environment where every test must run.
 const ci = "CI"
@@ -51,9 +57,52 @@ func Missing(t testing.TB, format string, arguments ...any) {
 	t.Skipf("not run: %s", reason)
 }
 
-// WholeMatrix reports whether tests run on every host that they have: make matrix
-// asks for it. make test asks for a few that stand for the others.
-func WholeMatrix() bool { return os.Getenv(matrix) == "whole" }
+// A Matrix is on which of its hosts a test runs.
+type Matrix string
+
+// What GUISE_TESTS_MATRIX may be.
+const (
+	Everyday  Matrix = ""          // a few that stand for the others: make test
+	Whole     Matrix = "whole"     // all of them: make matrix
+	Remaining Matrix = "remaining" // those that Everyday leaves: CI, after make test
+)
+
+// WantedMatrix returns what GUISE_TESTS_MATRIX asks for. Another word fails the
+// test.
+func WantedMatrix(t testing.TB) Matrix {
+	t.Helper()
+	switch wanted := Matrix(os.Getenv(matrix)); wanted {
+	case Everyday, Whole, Remaining:
+		return wanted
+	default:
+		t.Fatalf("%s=%q: want nothing, %q or %q", matrix, wanted, Whole, Remaining)
+		return ""
+	}
+}
+
+// Late reports whether the time of the remaining matrix is up, and notes what of
+// the test does not start any more: CI ends, and says what it did not come to. A
+// test that has begun is never cut short, and its verdict does not depend on time.
+func Late(t testing.TB, format string, arguments ...any) bool {
+	t.Helper()
+	value := os.Getenv(until)
+	if value == "" || WantedMatrix(t) != Remaining {
+		return false
+	}
+	seconds, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%q: want seconds since 1970", until, value)
+	}
+	if time.Now().Before(time.Unix(seconds, 0)) {
+		return false
+	}
+	line := t.Name() + ": " + fmt.Sprintf(format, arguments...)
+	t.Log(line)
+	if path := os.Getenv(late); path != "" {
+		note(t, path, line+"\n")
+	}
+	return true
+}
 
 // LeftToMatrix says what of a test runs with the whole matrix only. It logs the
 // line, for those who read what a whole run printed.

@@ -63,32 +63,54 @@ func sayKernel(t testing.TB, h lab.Host) {
 }
 
 // Everyday returns the hosts of a test that make test runs it on, by their names
-// (lab.Host.Name), and all of them where the whole matrix is asked for. What is
-// left to the matrix is said. A name that no host has, and one that stands twice,
-// fail the test. Inside a host there are none.
+// (lab.Host.Name), all of them where the whole matrix is asked for, and the others
+// where what make test left is. What is left to the matrix is said. A name that no
+// host has, and one that stands twice, fail the test. Inside a host there are none.
 func Everyday(t testing.TB, all []lab.Host, names ...string) []lab.Host {
+	t.Helper()
+	return chosen(t, all, names, func(h lab.Host) bool { return !slices.Contains(names, h.Name()) })
+}
+
+// EverydayTogether is Everyday for a test that holds its hosts together: what make
+// test left is then all of them.
+func EverydayTogether(t testing.TB, all []lab.Host, names ...string) []lab.Host {
+	t.Helper()
+	return chosen(t, all, names, func(lab.Host) bool { return true })
+}
+
+func chosen(t testing.TB, all []lab.Host, names []string, remaining func(lab.Host) bool) []lab.Host {
 	t.Helper()
 	if Inside() {
 		return nil
 	}
-	var chosen []lab.Host
+	var everyday []lab.Host
 	for _, name := range names {
 		place := slices.IndexFunc(all, func(h lab.Host) bool { return h.Name() == name })
 		if place < 0 {
 			t.Fatalf("no host of the test is called %q", name)
 		}
-		if slices.ContainsFunc(chosen, func(h lab.Host) bool { return h.Name() == name }) {
+		if slices.ContainsFunc(everyday, func(h lab.Host) bool { return h.Name() == name }) {
 			t.Fatalf("host %q is named twice", name)
 		}
-		chosen = append(chosen, all[place])
+		everyday = append(everyday, all[place])
 	}
+	matrix := testenv.WantedMatrix(t)
 	switch {
-	case testenv.WholeMatrix():
+	case matrix == testenv.Whole:
 		return all
-	case len(chosen) < len(all):
-		testenv.LeftToMatrix(t, "%d of %d hosts", len(all)-len(chosen), len(all))
+	case len(everyday) == len(all) && matrix == testenv.Remaining:
+		return nil
+	case matrix == testenv.Remaining:
+		hosts := slices.Clone(all)
+		hosts = slices.DeleteFunc(hosts, func(h lab.Host) bool { return !remaining(h) })
+		if testenv.Late(t, "%d hosts", len(hosts)) {
+			return nil
+		}
+		return hosts
+	case len(everyday) < len(all):
+		testenv.LeftToMatrix(t, "%d of %d hosts", len(all)-len(everyday), len(all))
 	}
-	return chosen
+	return everyday
 }
 
 // packageLimit is enough for a package's tests with nested virtualisation, which
@@ -105,7 +127,9 @@ func OnHosts(t *testing.T, hosts []lab.Host, arguments ...string) {
 	for _, host := range hosts {
 		t.Run(host.Name(), func(t *testing.T) {
 			t.Parallel()
-			RunPackage(t, host, arguments...)
+			if !testenv.Late(t, "not begun") {
+				RunPackage(t, host, arguments...)
+			}
 		})
 	}
 }

@@ -22,8 +22,12 @@ func TestContractOnKernels(t *testing.T) {
 	host := func(machine string) lab.Host {
 		return lab.Host{Arch: "ppc64le", Kernel: "7.2", Machine: machine, Modules: []string{"kvm_hv"}, Limit: 3 * time.Minute}
 	}
-	if !testenv.WholeMatrix() {
-		testenv.LeftToMatrix(t, "a contract of a POWER9 and a POWER10")
+	const what = "a contract of a POWER9 and a POWER10"
+	if testenv.WantedMatrix(t) == testenv.Everyday {
+		testenv.LeftToMatrix(t, what)
+		return
+	}
+	if testenv.Late(t, what) {
 		return
 	}
 	machines := []string{"powernv9", "powernv10"}
