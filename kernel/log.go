@@ -27,17 +27,36 @@ type Entry struct {
 // settled. Each table keeps its order.
 func Between(from, to Version) []Entry {
 	var entries []Entry
-	add := func(since, until Span, subject, text, backText string) {
-		before, knownBefore := within(since, until, from)
-		after, knownAfter := within(since, until, to)
+	for _, dated := range allEntries() {
+		before, knownBefore := within(dated.since, dated.until, from)
+		after, knownAfter := within(dated.since, dated.until, to)
 		if knownBefore && knownAfter && before == after {
-			return
+			continue
 		}
-		e := Entry{When: since.String(), Subject: subject, Text: text, Settled: knownBefore && knownAfter, order: since.By}
+		e := dated.Entry
+		e.Settled = knownBefore && knownAfter
 		if before && !after && knownAfter {
-			e.Back, e.When, e.Text, e.order = true, until.String(), backText, until.By
+			e.Back, e.When, e.Text, e.order = true, dated.until.String(), dated.backText, dated.until.By
 		}
 		entries = append(entries, e)
+	}
+	slices.SortStableFunc(entries, func(a, b Entry) int { return a.order.Compare(b.order) })
+	return entries
+}
+
+// datedEntry is an entry with when it came and perhaps went.
+type datedEntry struct {
+	Entry
+	since, until Span
+	// backText is what the entry says of a kernel that has it no longer.
+	backText string
+}
+
+// allEntries are the log in words, table by table.
+func allEntries() []datedEntry {
+	var entries []datedEntry
+	add := func(since, until Span, subject, text, backText string) {
+		entries = append(entries, datedEntry{Entry{When: since.String(), Subject: subject, Text: text, order: since.By}, since, until, backText})
 	}
 	for _, c := range Changes() {
 		if c.Kind == Reports {
@@ -68,7 +87,6 @@ func Between(from, to Version) []Entry {
 	for _, b := range behaviours {
 		add(b.Since, b.Until, "", b.Text, "no longer: "+b.Text)
 	}
-	slices.SortStableFunc(entries, func(a, b Entry) int { return a.order.Compare(b.order) })
 	return entries
 }
 

@@ -118,10 +118,21 @@ func Offers(v Version, view *arm64.View, vm VM) (certain, maybe arm64.Offers, er
 	if err != nil {
 		return certain, maybe, err
 	}
-	certain = profiles[0].Offers(view, vm)
+	has, known := HasAArch32(view, vm)
+	if len(profiles) == 1 && known {
+		certain = profiles[0].offers(view, vm, has)
+		return certain, certain, nil
+	}
+	var all []arm64.Offers
+	for _, p := range profiles {
+		all = append(all, p.offers(view, vm, has && known))
+		if !known {
+			all = append(all, p.offers(view, vm, true))
+		}
+	}
+	certain = all[0]
 	maybe = certain
-	for _, p := range profiles[1:] {
-		offers := p.Offers(view, vm)
+	for _, offers := range all[1:] {
 		for place := range arm64.Registers {
 			_, free := offers.Rest(place)
 			if _, always := certain.Rest(place); always && !free {

@@ -277,10 +277,18 @@ type VM struct {
 // Offers derives, from the limits that a host of this version shows a VM, what
 // the host takes and a guest then sees. It is the one place where acceptance is
 // decided without a kernel: Baseline, Check, the model and the tests share it.
+// Where the view does not tell whether the host has AArch32, they are what it takes
+// either way; the package's function Offers also returns what it possibly takes.
 func (p *Profile) Offers(view *arm64.View, vm VM) arm64.Offers {
+	has, known := HasAArch32(view, vm)
+	return p.offers(view, vm, has && known)
+}
+
+// offers are those of a host that has AArch32 at EL0, or has not. The former takes
+// all that the latter does.
+func (p *Profile) offers(view *arm64.View, vm VM, aarch32 bool) arm64.Offers {
 	var offers arm64.Offers
 	offers.FromView(view)
-	aarch32 := HasAArch32(view, vm)
 	for place := range arm64.Registers {
 		if !offers.Present(place) || (p.aarch32.Has(place) && !aarch32) {
 			continue
@@ -390,11 +398,11 @@ func (p *Profile) Has(place int) bool { return !p.absent.Has(place) }
 func (p *Profile) IdentityWritable() bool { return p.identity != (arm64.Places{}) }
 
 // HasAArch32 reports whether the host runs AArch32 at EL0. ID_AA64PFR0_EL1 does
-// not show that to a VM with EL2; the AArch32 registers do, which read 0 on a
-// host without.
-func HasAArch32(view *arm64.View, vm VM) bool {
+// not show that to a VM with EL2; the AArch32 registers do, which read 0 on a host
+// without. known is false where the view lacks the register that tells.
+func HasAArch32(view *arm64.View, vm VM) (has, known bool) {
 	if vm.EL2 {
-		return view.Values[arm64.IDISAR0EL1] != 0
+		return view.Values[arm64.IDISAR0EL1] != 0, view.Present.Has(arm64.IDISAR0EL1)
 	}
-	return arm64.Registers[arm64.IDAA64PFR0EL1].Field("EL0").Get(view.Values[arm64.IDAA64PFR0EL1]) == 2
+	return arm64.Registers[arm64.IDAA64PFR0EL1].Field("EL0").Get(view.Values[arm64.IDAA64PFR0EL1]) == 2, view.Present.Has(arm64.IDAA64PFR0EL1)
 }

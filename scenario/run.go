@@ -26,6 +26,10 @@ type Outcome struct {
 	// Left counts lines that this host cannot do or the model does not say.
 	Left     int       `json:"left"`
 	Failures []Failure `json:"failures"`
+	// NotSettled are the lines that come out as they must in some of the kernels
+	// that the host's version may be, and otherwise in others. They are counted
+	// in Checked and not in Passed.
+	NotSettled []Unsettled `json:"notSettled,omitempty"`
 	// Skipped is why the script ended early, or "".
 	Skipped string `json:"skipped,omitempty"`
 }
@@ -38,6 +42,22 @@ type Failure struct {
 	Got  string `json:"got"`
 }
 
+// Unsettled is a line of which it is not known how it comes out.
+type Unsettled struct {
+	Line int    `json:"line"`
+	Text string `json:"text"`
+	Want string `json:"want"`
+	// Got are the results, oldest kernel first.
+	Got []Got `json:"got"`
+}
+
+// Got is what a line gives from a kernel on, until the next; several words where
+// the change log leaves open which.
+type Got struct {
+	Kernel string   `json:"kernel"`
+	Words  []string `json:"words"`
+}
+
 // runner is a script under way.
 type runner struct {
 	ctx     context.Context
@@ -48,13 +68,28 @@ type runner struct {
 	machine vm.VM
 	limits  map[arm64.ID]uint64
 	trace   func(text string)
+	judged  []judgement
+}
+
+// judgement is what came of a line.
+type judgement struct {
+	line            int
+	text, want, got string
 }
 
 // Run runs a script on a host. trace, where not nil, is told each line with what
 // came of it. An error means that the host could not be asked, or that the
 // script makes no sense there; what the script finds is in the outcome.
 func (s *Script) Run(ctx context.Context, host vm.Host, trace func(text string)) (*Outcome, error) {
-	r := &runner{ctx: ctx, host: host, outcome: &Outcome{Script: s.Name, Host: host.String()}, trace: trace}
+	r, err := s.run(ctx, host, trace)
+	if r == nil {
+		return nil, err
+	}
+	return r.outcome, err
+}
+
+func (s *Script) run(ctx context.Context, host vm.Host, trace func(text string)) (*runner, error) {
+	r := &runner{ctx: ctx, host: host, outcome: &Outcome{Script: s.Name, Host: host.String(), Failures: []Failure{}}, trace: trace}
 	describer, ok := host.(vm.Describer)
 	if !ok {
 		return nil, fmt.Errorf("%s: %w: it does not tell its kernel's version", host, vm.ErrNotSupported)
@@ -69,13 +104,13 @@ func (s *Script) Run(ctx context.Context, host vm.Host, trace func(text string))
 	defer r.drop()
 	for i := range s.lines {
 		if err := r.line(&s.lines[i]); err != nil {
-			return r.outcome, fmt.Errorf("%s:%d: %w", s.Name, s.lines[i].number, err)
+			return r, fmt.Errorf("%s:%d: %w", s.Name, s.lines[i].number, err)
 		}
 		if r.outcome.Skipped != "" {
 			break
 		}
 	}
-	return r.outcome, nil
+	return r, nil
 }
 
 func (r *runner) drop() {
@@ -134,6 +169,7 @@ func (r *runner) newVM(l *line) error {
 // judge counts a line and keeps it where it failed.
 func (r *runner) judge(l *line, want, got string) {
 	r.outcome.Checked++
+	r.judged = append(r.judged, judgement{l.number, l.text, want, got})
 	if r.trace != nil {
 		r.trace(fmt.Sprintf("%-60s %s", l.text, got))
 	}

@@ -74,7 +74,8 @@ type Step struct {
 type Result struct {
 	// Errno is what KVM answered, 0 where it did as asked.
 	Errno syscall.Errno
-	// Missing: the backend cannot do such a step at all.
+	// Missing: the backend cannot do such a step at all, or does not know what
+	// comes of it.
 	Missing bool
 	// Values are what Get, List, Masks and Capability gave.
 	Values []uint64
@@ -104,6 +105,9 @@ func (s *Step) Do(ctx context.Context, machine vm.VM) (r Result, err error) {
 		r.Missing, err = s.doOptional(machine, &r)
 	}
 	if err == nil {
+		if model, ok := machine.(vm.Knower); ok && (s.Verb == Get || s.Verb == Set) {
+			r.Missing = !model.Knows(s.VCPU, s.ID, s.Verb == Set)
+		}
 		return r, nil
 	}
 	if errors.As(err, &r.Errno) {

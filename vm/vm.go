@@ -74,6 +74,14 @@ type Lister interface {
 	List(vcpu int) ([]arm64.ID, error)
 }
 
+// Knower is a VM of a model, which takes registers of which it does not know what
+// KVM does with them.
+type Knower interface {
+	// Knows reports whether the outcome of an access to a register that was not
+	// refused is KVM's: the value that Get gave, or, of a write, that KVM takes it.
+	Knows(vcpu int, id arm64.ID, write bool) bool
+}
+
 // WideRegisters is a VM with registers wider than 64 bits: V, Z and P
 // registers and the SVE vector lengths.
 type WideRegisters interface {

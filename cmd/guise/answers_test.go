@@ -52,6 +52,7 @@ var answerSchemas = []struct {
 	{"forecast", "answer-forecast", []string{
 		"forecast graviton2@6.1 --kernel 7.2", "forecast graviton2@6.1 --kernel 6.12,7.2", "forecast graviton3@6.1 --kernel 7.2 --raw neoverse-v1", "forecast qemu10-max@6.1 --kernel 4.15",
 	}, ""},
+	{"kernels", "answer-kernels", []string{"kernels", "kernels 6.12 6.19"}, ""},
 	{"model changes", "answer-model-changes", []string{"model changes 6.1 7.2", "model changes 7.2 7.2"}, ""},
 	{"model nested", "answer-model-nested", []string{"model nested --event msgsndp", "model nested --compare 5.10 7.2 ideal ideal-fail --event msgsndp"}, ""},
 	{"model run", "answer-model-run", []string{"model run wrong.txt --on model:6.12/neoverse-n1", "model run reset.txt"}, ""},

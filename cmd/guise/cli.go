@@ -91,6 +91,7 @@ type commandLine struct {
 	Import   importCommand   `cmd:"" group:"review" help:"Read other people's formats."`
 	Fleet    fleetCommand    `cmd:"" group:"review" help:"Put many captures in one file."`
 	Lint     lintCommand     `cmd:"" group:"review" help:"Say whether files are well-formed documents."`
+	Kernels  kernelsCommand  `cmd:"" group:"kernels" help:"List the releases of Linux that are known, and how each is known."`
 	Forecast forecastCommand `cmd:"" group:"kernels" help:"Say what guests would see under another kernel."`
 	Lab      labCommand      `cmd:"" group:"kernels" help:"Real kernels under QEMU."`
 	Model    modelCommand    `cmd:"" group:"kernels" help:"Ask the reference models, without a kernel."`

@@ -218,6 +218,9 @@ func (c *forecastCommand) print(s *session, name string, f *model.Forecast) {
 		fmt.Fprintf(s.stdout, ", and the registers of %s", c.Raw)
 	}
 	fmt.Fprintln(s.stdout)
+	if len(f.Unread) > 0 {
+		fmt.Fprintf(s.stdout, "not known: %s, of which %s says nothing\n", registerNames(f.Unread), c.Raw)
+	}
 	if len(f.Unsettled) > 0 {
 		fmt.Fprintf(s.stdout, "not settled: whether %s of the log hold for these kernels; what depends on them counts as not known\n", countEntries(len(f.Unsettled)))
 	}
@@ -286,6 +289,15 @@ func (c *forecastCommand) printSetup(s *session, f *model.Forecast, setup *model
 			fmt.Fprintf(s.stdout, "  %s: %s\n", list.word, idNames(list.ids))
 		}
 	}
+}
+
+// registerNames names registers by their places, the first of many.
+func registerNames(places []int) string {
+	ids := make([]arm64.ID, len(places))
+	for i, place := range places {
+		ids[i] = arm64.ID(arm64.Registers[place].ID)
+	}
+	return idNames(ids)
 }
 
 func idNames(ids []arm64.ID) string {

@@ -25,6 +25,9 @@ import (
 // write writes the capture that the host will give under the kernel of the
 // forecast.
 func (c *forecastCommand) write(s *session, now *guise.Capture, host *model.Host, forecast *model.Forecast) error {
+	if len(forecast.Unread) > 0 {
+		return &inputError{fmt.Errorf("-o: %s says nothing of %s; want every register of the hardware", c.Raw, registerNames(forecast.Unread))}
+	}
 	if err := c.reproduces(s, now, forecast); err != nil {
 		return &inputError{err}
 	}

@@ -25,7 +25,7 @@ func (c *modelChangesCommand) Run(s *session) (int, error) {
 	for i, text := range []string{c.From, c.To} {
 		v, err := kernel.ParseVersion(text)
 		if err == nil {
-			_, err = kernel.At(v)
+			_, err = kernel.Possible(v)
 		}
 		if err != nil {
 			return 0, &inputError{err}
@@ -42,11 +42,7 @@ func (c *modelChangesCommand) Run(s *session) (int, error) {
 		status = statusNo
 	}
 	if c.JSON {
-		list := make([]changeJSON, len(entries))
-		for i, e := range entries {
-			list[i] = changeJSON{e.When, e.Subject, e.Text, e.Settled}
-		}
-		return status, s.printJSON(list)
+		return status, s.printJSON(changesJSON(entries))
 	}
 	if len(entries) == 0 {
 		fmt.Fprintf(s.stdout, "Linux %v and %v are the same to guests: no entry of the change log lies between them\n", from, to)
@@ -61,11 +57,7 @@ func (c *modelChangesCommand) Run(s *session) (int, error) {
 			when += " ?"
 			unsettled++
 		}
-		subject := e.Subject
-		if subject == "" {
-			subject = "-"
-		}
-		rows = append(rows, []string{when, subject, e.Text})
+		rows = append(rows, []string{when, dashed(e.Subject), e.Text})
 	}
 	columns(s.stdout, rows)
 	if unsettled > 0 {

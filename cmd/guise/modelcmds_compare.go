@@ -19,7 +19,7 @@ type modelCompareCommand struct {
 	As         string           `required:"" placeholder:"VERSION/CPU" help:"The model host this machine is: 6.12/neoverse-v1. Kernel parameters follow after commas."`
 	Seed       uint64           `help:"Seed of random choices; 0 draws one. It is printed."`
 	Operations int              `default:"10000" help:"Random operations; negative for none."`
-	Suite      []difftest.Suite `enum:"setups,sweep,services,guest,random" default:"setups,sweep,services,guest,random" help:"What to compare: ${enum}."`
+	Suite      []difftest.Suite `enum:"setups,sweep,services,kept,guest,random" default:"setups,sweep,services,kept,guest,random" help:"What to compare: ${enum}."`
 	Full       bool             `help:"Sweep every register in every setup."`
 	Device     string           `default:"/dev/kvm" help:"KVM's device."`
 	JSON       bool             `name:"json" help:"Print the report as JSON."`

@@ -95,8 +95,11 @@ func (o *onHosts) run(s *session, scripts []*scenario.Script, args []string, fil
 	}
 	status := statusYes
 	for _, outcome := range all {
-		if len(outcome.Failures) > 0 {
+		switch {
+		case len(outcome.Failures) > 0:
 			status = statusNo
+		case len(outcome.NotSettled) > 0 && status == statusYes:
+			status = statusUnknown
 		}
 	}
 	if o.JSON {
@@ -142,30 +145,43 @@ func (o *onHosts) outcomes(s *session, name string, scripts []*scenario.Script, 
 		s.tidy()
 		return labOutcomes(s.ctx, rest, args, files)
 	}
-	var host vm.Host
-	var err error
-	if kind == "model" {
-		host, err = model.Open(rest)
-	} else {
-		host, err = openKVM(o.Device)
-	}
+	hosts, err := o.open(kind, rest)
 	if err != nil {
 		return nil, err
 	}
-	defer host.Close()
+	for _, host := range hosts {
+		defer host.Close()
+	}
+	if kind == "kvm" {
+		name = hosts[0].String()
+	}
 	var trace func(string)
 	if verbose {
 		trace = func(text string) { fmt.Fprintln(s.stderr, text) }
 	}
 	var outcomes []*scenario.Outcome
 	for _, script := range scripts {
-		outcome, err := script.Run(s.ctx, host, trace)
+		outcome, err := script.RunOnAny(s.ctx, name, hosts, trace)
 		if err != nil {
 			return outcomes, err
 		}
 		outcomes = append(outcomes, outcome)
 	}
 	return outcomes, nil
+}
+
+// open returns the host, and of the model one for each kernel that it may be.
+func (o *onHosts) open(kind, rest string) ([]vm.Host, error) {
+	if kind != "model" {
+		host, err := openKVM(o.Device)
+		return []vm.Host{host}, err
+	}
+	any, err := model.OpenAny(rest)
+	hosts := make([]vm.Host, len(any))
+	for i, host := range any {
+		hosts[i] = host
+	}
+	return hosts, err
 }
 
 // labOutcomes runs the same command inside a host of the lab. Words after a
@@ -201,14 +217,20 @@ func labOutcomes(ctx context.Context, name string, args []string, files []lab.Fi
 }
 
 func printOutcomes(s *session, name string, outcomes []*scenario.Outcome) {
-	checked, failed, left := 0, 0, 0
+	checked, failed, left, open := 0, 0, 0, 0
 	for _, o := range outcomes {
-		checked, failed, left = checked+o.Checked, failed+len(o.Failures), left+o.Left
+		checked, failed, left, open = checked+o.Checked, failed+len(o.Failures), left+o.Left, open+len(o.NotSettled)
 	}
-	if failed > 0 {
+	switch {
+	case failed > 0:
 		fmt.Fprintf(s.stdout, "%s fails: %d of %s", name, failed, count(checked, "assertion"))
-	} else {
+	case open > 0:
+		fmt.Fprintf(s.stdout, "%s is not settled: %s", name, count(checked, "assertion"))
+	default:
 		fmt.Fprintf(s.stdout, "%s passes: %s", name, count(checked, "assertion"))
+	}
+	if open > 0 {
+		fmt.Fprintf(s.stdout, "; %d depend on which kernel it is", open)
 	}
 	if left > 0 {
 		fmt.Fprintf(s.stdout, "; %d could not be put to it", left)
@@ -217,6 +239,9 @@ func printOutcomes(s *session, name string, outcomes []*scenario.Outcome) {
 	for _, o := range outcomes {
 		for _, f := range o.Failures {
 			fmt.Fprintf(s.stdout, "  %s:%d: %s\n      want %s, got %s\n", plain.Line(o.Script), f.Line, plain.Line(f.Text), plain.Line(f.Want), plain.Line(f.Got))
+		}
+		for _, u := range o.NotSettled {
+			fmt.Fprintf(s.stdout, "  %s:%d: %s\n      want %s; not settled: %s\n", plain.Line(o.Script), u.Line, plain.Line(u.Text), plain.Line(u.Want), plain.Line(scenario.Results(u.Got)))
 		}
 	}
 }

@@ -54,6 +54,7 @@ var newcomer = []struct {
 	{"lint FILE", "capture", statusYes, `^well-formed  FILE  guise/capture/v1$`, "arrival"},
 	{"lint FILE", "contract", statusYes, `^well-formed  FILE  guise/contract/v1$`, "arrival"},
 	{"lint FILE", "questions", statusYes, `^well-formed  FILE  guise/questions/v1$`, "arrival"},
+	{"kernels", "", statusYes, `^\d+ releases are known, 4.14 to 7.2$`, ""},
 	{"forecast FILE --kernel 7.2", "capture", statusUnknown, `^unknown: whether guests of FILE see a change from Linux `, ""},
 	{"forecast graviton2@6.1 --kernel 7.2 --raw FILE", "raw", statusNo, `^guests of graviton2@6.1 see a change: from Linux 6.1.172 to 7.2`, "text"},
 	{"lab setup --kernels six", "", statusUsage, `^guise: "six" is no kernel version`, ""},

@@ -49,13 +49,19 @@ func (p *Plan) predict(host int, setup *guise.CapturedSetup, slot int, value uin
 	profile := p.profile(host)
 	limit, _ := arm64.Slots[slot].Extract(setup.View.Values[place])
 	switch {
-	case profile.IgnoresAArch32(place) && !kernel.HasAArch32(&setup.View, setup.KernelVM()):
+	case profile.IgnoresAArch32(place) && !hasAArch32(setup):
 	case profile.StoresZero(slot, p.hardware(host, slot)).Has(value) && !profile.Refused(slot).Has(value):
 	case profile.Takes(slot, limit, setup.KernelVM()).Has(value): // the first run changes it
 	default:
 		return prediction{errno: syscall.EINVAL}
 	}
 	return prediction{}
+}
+
+// hasAArch32 reports whether the host has AArch32: captures of the lab tell.
+func hasAArch32(setup *guise.CapturedSetup) bool {
+	has, _ := kernel.HasAArch32(&setup.View, setup.KernelVM())
+	return has
 }
 
 // predictRest says what a host answers to bits of a register that are compared
@@ -67,7 +73,7 @@ func (p *Plan) predictRest(host int, setup *guise.CapturedSetup, place int, valu
 		return prediction{errno: syscall.ENOENT}
 	case own == value&arm64.RestMask(place), free && arm64.TakesWhole(place, value, &setup.View):
 		return prediction{shown: true}
-	case p.profile(host).IgnoresAArch32(place) && !kernel.HasAArch32(&setup.View, setup.KernelVM()):
+	case p.profile(host).IgnoresAArch32(place) && !hasAArch32(setup):
 		return prediction{}
 	}
 	return prediction{errno: syscall.EINVAL}

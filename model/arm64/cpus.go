@@ -43,9 +43,26 @@ func NewMachine(model string) (*Machine, error) {
 	return &Machine{Name: model, CPUs: []CPU{*cpu}, GICv3: true}, nil
 }
 
+// modelOf returns the CPU model of the part that MIDR_EL1 names, nil where the
+// package knows none. Variant and revision are not looked at.
+func modelOf(midr uint64) *CPU {
+	const variantAndRevision = 0x00f0_000f
+	models, err := cpuModels()
+	if err != nil || midr == 0 {
+		return nil
+	}
+	for _, name := range CPUModels() {
+		if cpu := models[name]; (cpu.Registers[arm64.MIDREL1]^midr)&^variantAndRevision == 0 {
+			return cpu
+		}
+	}
+	return nil
+}
+
 // ParseMachine reads a machine of one CPU from its registers, one to a line:
 // "ID_AA64PFR0_EL1 0x1101000021110112". '#' starts a comment; VECTOR_LENGTHS is
-// the set of SVE vector lengths. It has a GICv3.
+// the set of SVE vector lengths. It has a GICv3. What the text lacks is not known;
+// see Machine.Unread. A register that stands twice is an error.
 func ParseMachine(name, text string) (*Machine, error) {
 	models, err := parseCPUs("cpu machine\n" + text)
 	if err != nil {
@@ -54,7 +71,7 @@ func ParseMachine(name, text string) (*Machine, error) {
 	if len(models) != 1 {
 		return nil, fmt.Errorf("%s: has %d CPUs; want the registers of one", name, len(models))
 	}
-	return &Machine{Name: name, CPUs: []CPU{*models["machine"]}, GICv3: true}, nil
+	return &Machine{Name: name, CPUs: []CPU{*models["machine"]}, GICv3: true, partial: true}, nil
 }
 
 // parseCPUs reads the format of cpus.txt: "cpu NAME", then a register and its
@@ -93,6 +110,7 @@ func parseCPUs(text string) (map[string]*CPU, error) {
 				return nil, bad("like %s: no such cpu above", words[1])
 			}
 			*cpu = *models[words[1]]
+			cpu.given = arm64.Places{}
 			continue
 		}
 		if words[0] == "lacks" {
@@ -115,6 +133,10 @@ func parseCPUs(text string) (map[string]*CPU, error) {
 		if !ok {
 			return nil, bad("%s: no such register", words[0])
 		}
+		if cpu.given.Has(place) {
+			return nil, bad("%s stands a second time", words[0])
+		}
+		cpu.given.Add(place)
 		cpu.Registers[place] = value
 	}
 	return models, nil

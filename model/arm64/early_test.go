@@ -191,7 +191,7 @@ func TestForecastIntoEarlyKernels(t *testing.T) {
 			if sve.Known() || rndr.Then.String() != "1" || rndr.Taken != guise.No {
 				t.Errorf("%v: SVE %v, RNDR %v taken %v: want SVE not known, RNDR as the CPU has it and nothing taken", version, sve.Then, rndr.Then, rndr.Taken)
 			}
-			if err := f.Setups[0].settle(made); err != nil {
+			if err := f.Setups[0].settle(made, &Machine{}); err != nil {
 				t.Fatal(err)
 			}
 			if sve.Then.String() != "1" {

@@ -19,6 +19,9 @@ type Forecast struct {
 	// one of the two versions has them. Fields are forecast with and without
 	// them.
 	Unsettled []kernel.Change
+	// Unread are the registers of which the hardware's values were wanted, and its
+	// description lacked them: their fields are not known.
+	Unread []int
 	// Extrapolates: the later version is newer than all that are known.
 	Extrapolates bool
 }
@@ -97,12 +100,15 @@ func Predict(capture *guise.Capture, to kernel.Version) (*Forecast, error) {
 	}
 	for i := range capture.Setups {
 		p := &predictor{captured: &capture.Setups[i], mode: capture.Host.Mode}
-		p.old, p.next = olds[0], nexts[0]
-		setup := p.predict()
-		for i, old := range olds {
-			for j, next := range nexts {
-				if p.old, p.next = old, next; i+j > 0 {
-					setup.widen(p.predict())
+		var setup SetupForecast
+		for _, p.aarch32 = range p.mayHaveAArch32() {
+			for _, p.old = range olds {
+				for _, p.next = range nexts {
+					if setup.Fields == nil {
+						setup = p.predict()
+					} else {
+						setup.widen(p.predict())
+					}
 				}
 			}
 		}
@@ -174,15 +180,33 @@ type predictor struct {
 	captured  *guise.CapturedSetup
 	mode      string
 	kvm       kernel.VM
+	// aarch32: the host has AArch32 at EL0.
+	aarch32 bool
 	// host is a host that would show what was captured; its fields are
 	// replaced one after the other.
 	host kernel.Hardware
+}
+
+// mayHaveAArch32 says whether the host has AArch32 at EL0, as far as is known: what
+// the capture shows, or else what every CPU of its part has, or else either.
+func (p *predictor) mayHaveAArch32() []bool {
+	view := &p.captured.View
+	if has, known := kernel.HasAArch32(view, p.captured.KernelVM()); known {
+		return []bool{has}
+	}
+	if machine := modelOf(view.Values[arm64.MIDREL1]); machine != nil {
+		return []bool{arm64.Registers[arm64.IDAA64PFR0EL1].Field("EL0").Get(machine.Registers[arm64.IDAA64PFR0EL1]) == 2}
+	}
+	return []bool{false, true}
 }
 
 func (p *predictor) predict() SetupForecast {
 	s := SetupForecast{Setup: p.captured.Setup}
 	p.kvm = p.captured.KernelVM()
 	p.host.Values = p.captured.View.Values
+	if el0 := arm64.Registers[arm64.IDAA64PFR0EL1].Field("EL0"); !p.captured.View.Present.Has(arm64.IDAA64PFR0EL1) && p.aarch32 {
+		p.host.Values[arm64.IDAA64PFR0EL1] = el0.Put(p.host.Values[arm64.IDAA64PFR0EL1], 2)
+	}
 	for slot := range arm64.Slots {
 		place := int(arm64.Slots[slot].Register)
 		if now, known := arm64.Slots[slot].Extract(p.captured.View.Values[place]); known && p.captured.View.Present.Has(place) {

@@ -36,7 +36,7 @@ func (p *predictor) marked(slot int) bool {
 	_, field := arm64.Slots[slot].Describe()
 	return int(arm64.Slots[slot].Register) == arm64.IDPFR1EL1 && field.Name == "GIC" &&
 		p.kvm.VGIC == 3 && !p.kvm.Protected && p.next.Does(kernel.MarksVGIC) &&
-		!kernel.HasAArch32(&p.captured.View, p.kvm)
+		!p.aarch32
 }
 
 // accepts is what a kernel takes for a field and a guest then sees, given what it
@@ -44,7 +44,7 @@ func (p *predictor) marked(slot int) bool {
 // not move.
 func (p *predictor) accepts(profile *kernel.Profile, slot int, limit uint64) isa.Set {
 	place := int(arm64.Slots[slot].Register)
-	if profile.IgnoresAArch32(place) && !kernel.HasAArch32(&p.captured.View, p.kvm) {
+	if profile.IgnoresAArch32(place) && !p.aarch32 {
 		return isa.Only(limit)
 	}
 	return profile.Accepts(slot, limit, p.kvm)

@@ -60,15 +60,47 @@ func NewHostOf(machine *Machine, profile *kernel.Profile) (*Host, error) {
 
 // Open makes the host that a name such as "6.12/neoverse-v1" stands for: a
 // kernel version, a CPU model that CPUModels lists, and after commas kernel
-// parameters and "mte=on" ("7.2/max,mte=on,kvm-arm.mode=nested").
+// parameters and "mte=on" ("7.2/max,mte=on,kvm-arm.mode=nested"). Of a version
+// that may be several kernels it is the one that kernel.At has; see OpenAny.
 func Open(name string) (*Host, error) {
+	v, machine, err := parseName(name)
+	if err != nil {
+		return nil, err
+	}
+	return NewHost(machine, v)
+}
+
+// OpenAny makes a host for each kernel that the version of a name may be, oldest
+// first (kernel.Possible): 6.12 is any of its point releases, and where nobody
+// knows which of two releases brought a change, the version is with it and without.
+// What they do not share is not known of the host.
+func OpenAny(name string) ([]*Host, error) {
+	v, machine, err := parseName(name)
+	if err != nil {
+		return nil, err
+	}
+	profiles, err := kernel.Possible(v)
+	if err != nil {
+		return nil, err
+	}
+	hosts := make([]*Host, len(profiles))
+	for i, profile := range profiles {
+		if hosts[i], err = NewHostOf(machine, profile); err != nil {
+			return nil, err
+		}
+	}
+	return hosts, nil
+}
+
+// parseName takes the name of a host apart.
+func parseName(name string) (kernel.Version, *Machine, error) {
 	version, rest, ok := strings.Cut(name, "/")
 	if !ok {
-		return nil, fmt.Errorf("model host %q: want a kernel version and a CPU model, as in 6.12/neoverse-v1", name)
+		return kernel.Version{}, nil, fmt.Errorf("model host %q: want a kernel version and a CPU model, as in 6.12/neoverse-v1", name)
 	}
 	v, err := kernel.ParseVersion(version)
 	if err != nil {
-		return nil, err
+		return v, nil, err
 	}
 	model, parameters, _ := strings.Cut(rest, ",")
 	// Hosts of the lab have options of QEMU's board among the parameters.
@@ -77,14 +109,14 @@ func Open(name string) (*Host, error) {
 	}
 	machine, err := NewMachine(model)
 	if err != nil {
-		return nil, err
+		return v, nil, err
 	}
 	machine.Overrides, machine.Mode, err = ParseOverrides(strings.ReplaceAll(parameters, ",", " "))
 	if err != nil {
-		return nil, err
+		return v, nil, err
 	}
 	machine.Name = rest
-	return NewHost(machine, v)
+	return v, machine, nil
 }
 
 // without takes a word out of a list with commas.

@@ -300,7 +300,7 @@ var hardwareRegisters = []hardwareRegister{
 		if m.kvm.Protected {
 			return 0, Value
 		}
-		return 8, Value // unlocked, OS lock there
+		return unlockedOSLSR, Value
 	}},
 	{arm64.Encoding{Op0: 3, Op1: 0, CRn: 12, CRm: 12, Op2: 5}, constant(7)}, // ICC_SRE_EL1: no bypass, system registers
 	{arm64.Encoding{Op0: 3, Op1: 0, CRn: 12, CRm: 12, Op2: 4}, func(m *VM) (uint64, Answer) { // ICC_CTLR_EL1

@@ -27,6 +27,9 @@ type CPU struct {
 	VectorLengths uint16
 	// Lacking are AArch32 registers that the architecture has and the CPU not.
 	Lacking []arm64.Coprocessor
+	// given are the registers that were read, of CPUs whose description may lack
+	// some; see Machine.Unread.
+	given arm64.Places
 }
 
 // Override is a kernel parameter that lowers a field of an ID register on all
@@ -49,6 +52,20 @@ type Machine struct {
 	// kvm-arm.mode: "", "nvhe", "protected" or "nested".
 	Overrides []Override
 	Mode      string
+	// partial: the description may lack registers that the CPU has.
+	partial bool
+}
+
+// Unread returns which of some registers the machine's description lacks, so that
+// nobody knows what its CPU has there: it is not 0. Machines of CPU models lack none.
+func (m *Machine) Unread(places arm64.Places) []int {
+	var unread []int
+	for place := range places.All() {
+		if m.partial && !m.CPUs[0].given.Has(place) {
+			unread = append(unread, place)
+		}
+	}
+	return unread
 }
 
 // parameters are the kernel parameters that name a feature in place of a

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 	"syscall"
 
 	"github.com/guise-project/guise/isa/arm64"
@@ -19,6 +20,68 @@ const (
 	// coreWords is the size of struct kvm_regs in 32-bit words.
 	coreWords = 216
 )
+
+// Registers that the model only keeps are in KVM what userspace wrote, whole, and
+// what they are before is not modelled. These are otherwise (tried on 5.10 to 7.2).
+const (
+	pstateID = 0x6030_0000_0010_0042 // KVM looks at the mode
+	oslsrID  = 0x6030_0000_0013_808c // S2_0_C1_C1_4
+)
+
+// unlockedOSLSR is OSLSR_EL1 of a vCPU as it is made: there is an OS lock, and it is
+// open.
+const unlockedOSLSR = 8
+
+// devices are the registers of timers and the PMU, by ranges of encodings: they run
+// on, say whether a time has come, have two names, or keep a part of what is written.
+var devices = [...][2]arm64.Encoding{
+	{{Op0: 3, Op1: 0, CRn: 9, CRm: 14, Op2: 1}, {Op0: 3, Op1: 0, CRn: 9, CRm: 14, Op2: 2}},  // PMINTENSET_EL1, PMINTENCLR_EL1
+	{{Op0: 3, Op1: 3, CRn: 9, CRm: 12, Op2: 0}, {Op0: 3, Op1: 3, CRn: 9, CRm: 14, Op2: 3}},  // PMCR_EL0 to PMOVSSET_EL0
+	{{Op0: 3, Op1: 3, CRn: 14, CRm: 0, Op2: 0}, {Op0: 3, Op1: 3, CRn: 14, CRm: 15, Op2: 7}}, // timers, PMEVCNTR<n>_EL0, PMEVTYPER<n>_EL0
+}
+
+// ofDevice reports whether a register is one of devices.
+func ofDevice(e arm64.Encoding) bool {
+	return slices.ContainsFunc(devices[:], func(span [2]arm64.Encoding) bool {
+		return span[0].ID() <= e.ID() && e.ID() <= span[1].ID()
+	})
+}
+
+// Knows implements vm.Knower. Of VMs with EL2 and of protected ones nothing is
+// known but feature registers and the like: KVM masks registers of the former, and
+// keeps those of the latter from userspace. Of VMs in AArch32 it keeps half.
+func (m *VM) Knows(vcpu int, id arm64.ID, write bool) bool {
+	if _, class := m.place(id); class != classNone {
+		return true
+	}
+	c, err := m.vcpuAt(vcpu)
+	switch {
+	case err != nil || id == oslsrID:
+		return true
+	case m.kvm.EL2 || m.kvm.Protected || id == pstateID:
+		return false
+	case write:
+		return true
+	}
+	e, system := id.Encoding()
+	if m.kvm.AArch32 || system && ofDevice(e) {
+		return false
+	}
+	_, written := c.others[id]
+	return written
+}
+
+// setOSLSR: of OSLSR_EL1 a VMM chooses OSLK alone (since 5.18; Linux 6.12,
+// arch/arm64/kvm/sys_regs.c, set_oslsr_el1).
+func (m *VM) setOSLSR(c *vcpu, value uint64) syscall.Errno {
+	const locked = 1 << 1
+	now, _ := m.getOther(c, oslsrID)
+	if (now^value)&^locked != 0 {
+		return syscall.EINVAL
+	}
+	c.keep(oslsrID, binary.LittleEndian.AppendUint64(nil, value))
+	return 0
+}
 
 // other judges an access to a register that the model only keeps.
 func (m *VM) other(c *vcpu, id arm64.ID) syscall.Errno {
@@ -53,14 +116,21 @@ func (m *VM) getOther(c *vcpu, id arm64.ID) (uint64, syscall.Errno) {
 	if errno := m.other(c, id); errno != 0 {
 		return 0, errno
 	}
+	kept, written := c.others[id]
+	if id == oslsrID && !written {
+		return unlockedOSLSR, 0
+	}
 	var value [8]byte
-	copy(value[:], c.others[id])
+	copy(value[:], kept)
 	return binary.LittleEndian.Uint64(value[:]), 0
 }
 
 func (m *VM) setOther(c *vcpu, id arm64.ID, value uint64) syscall.Errno {
 	if errno := m.other(c, id); errno != 0 {
 		return errno
+	}
+	if id == oslsrID {
+		return m.setOSLSR(c, value)
 	}
 	c.keep(id, binary.LittleEndian.AppendUint64(nil, value)[:id.Size()])
 	return 0

@@ -310,7 +310,8 @@ func (m *VM) MakeVGIC() error {
 }
 
 // Reinit does a further KVM_ARM_VCPU_INIT. What belongs to the VM stays, and so
-// do MPIDR_EL1 and CLIDR_EL1; the vCPU's other registers start anew.
+// do, since they are kept, MPIDR_EL1 and CLIDR_EL1; the vCPU's other registers
+// start anew.
 func (m *VM) Reinit(vcpu int, features []guise.Feature) error {
 	c, err := m.vcpuAt(vcpu)
 	if err != nil {
@@ -341,7 +342,7 @@ func (m *VM) Reinit(vcpu int, features []guise.Feature) error {
 	}
 	if profile := m.host.profile; profile.Fabricated(arm64.CLIDREL1) && !profile.Does(kernel.KeepsCLIDR) {
 		if made, ok := profile.ViewOne(arm64.CLIDREL1, m.host.hardware, m.kvm); ok {
-			m.values[arm64.CLIDREL1] = made
+			c.clidr = made
 		}
 	}
 	return nil

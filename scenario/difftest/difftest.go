@@ -49,6 +49,8 @@ const (
 	Sweep Suite = "sweep"
 	// Services: hypercall bitmaps, firmware registers, the SMCCC filter.
 	Services Suite = "services"
+	// Kept writes what KVM only keeps for a vCPU, and reads it back.
+	Kept Suite = "kept"
 	// GuestSuite runs probe programs.
 	GuestSuite Suite = "guest"
 	// Random does random operations in random order.
@@ -56,7 +58,7 @@ const (
 )
 
 // AllSuites lists the suites in the order they run.
-var AllSuites = []Suite{Setups, Sweep, Services, GuestSuite, Random}
+var AllSuites = []Suite{Setups, Sweep, Services, Kept, GuestSuite, Random}
 
 // Disagreement is one result in which the hosts differ.
 type Disagreement struct {
@@ -146,7 +148,7 @@ func Run(ctx context.Context, kernel, model vm.Host, options Options) (*Report, 
 	for i, run := range []struct {
 		suite Suite
 		do    func([]guise.Setup) error
-	}{{Sweep, d.sweep}, {Services, d.services}, {GuestSuite, d.guest}, {Random, d.sequences}} {
+	}{{Sweep, d.sweep}, {Services, d.services}, {Kept, d.keptRegisters}, {GuestSuite, d.guest}, {Random, d.sequences}} {
 		if options.Suites != nil && !slices.Contains(options.Suites, run.suite) {
 			continue
 		}

@@ -18,6 +18,7 @@ func commandAnswers() map[string]object {
 		"diff":          diffAnswer(),
 		"explain":       answer("What registers mean.", list(explained())),
 		"forecast":      forecastAnswer(),
+		"kernels":       kernelsAnswer(),
 		"lab-matrix":    answer("What each lab host answered.", list(matrixCell())),
 		"lint":          answer("Of each file, whether it is well-formed.", list(lintedFile())),
 		"model-changes": answer("The change log between two kernels.", list(change())),
@@ -220,6 +221,20 @@ func change() object {
 	return members(object{"when": words, "subject": words, "text": people, "settled": described(boolean, "false where it is not known whether one of the two has it")}, "subject")
 }
 
+func kernelsAnswer() object {
+	basis := object{"enum": []string{"booted", "source", "bracket"}, "description": "the best of how the series is known"}
+	point := members(object{"release": version, "exact": described(boolean, "false where it is not known with which release they came, up to this one"), "changes": list(change())})
+	release := members(object{
+		"release": version, "basis": basis, "booted": list(version), "source": described(list(words), "point releases, and runs of them, whose source was read"),
+		"points": described(list(point), "the point releases that change something"),
+		"open":   described(list(change()), "entries of which it is not known whether some point release has them"),
+	})
+	vendor := members(object{
+		"name": words, "marks": described(list(words), "parts of uname -r"), "rebased": described(boolean, "it only begins with the release that it names"), "known": people,
+	}, "known")
+	return answer("What is known of releases of Linux.", members(object{"releases": list(release), "vendors": list(vendor)}))
+}
+
 func comparison() object {
 	disagreement := members(object{"suite": name, "setup": words, "scenario": words, "kernel": words, "model": words})
 	return answer("What the kernel and the model answer differently.", members(object{
@@ -230,7 +245,12 @@ func comparison() object {
 
 func outcome() object {
 	failure := members(object{"line": count, "text": words, "want": words, "got": words})
-	return members(object{"script": words, "host": words, "checked": count, "passed": count, "left": count, "failures": list(failure), "skipped": people}, "skipped")
+	got := members(object{"kernel": described(words, "the first that gives it"), "words": list(words)})
+	open := members(object{"line": count, "text": words, "want": words, "got": list(got)})
+	return members(object{
+		"script": words, "host": words, "checked": count, "passed": count, "left": count, "failures": list(failure),
+		"notSettled": described(list(open), "lines that depend on which kernel the host's version is"), "skipped": people,
+	}, "skipped", "notSettled")
 }
 
 func nestedPlay() object {
