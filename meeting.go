@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
@@ -19,6 +20,7 @@ type meeting struct {
 	possible                *arm64.Offers
 	restCertain, restMaybe  [arm64.NumRegisters]uint64 // differing bits outside slots
 	vary                    [arm64.NumRegisters]uint64 // bits left to each host
+	unknown                 [arm64.NumRegisters]uint64 // of them those that are UNKNOWN to the guest
 	everywhere, somewhere   arm64.Places               // registers that all, that any host has
 	view                    arm64.View                 // what was chosen
 	extra                   map[arm64.ID]uint64
@@ -274,6 +276,7 @@ func (m *meeting) settleSlot(slot int) uint64 {
 		return field.Put(0, arm64.Slots[slot].Value(member))
 	case aarch32Register(place) && m.withoutAArch32() && m.limits.reasons[slot] == "":
 		m.vary[place] |= field.Mask()
+		m.unknown[place] |= field.Mask()
 	default:
 		m.add(func() Finding { return m.slotFinding(slot) })
 	}
@@ -288,9 +291,29 @@ func aarch32Register(place int) bool {
 	return ok && e.Op0 == 3 && e.Op1 == 0 && e.CRn == 0 && 1 <= e.CRm && e.CRm <= 3
 }
 
-// withoutAArch32 reports whether no host runs AArch32 at EL0.
+// elAArch32 are the fields that give a guest AArch32.
+var elAArch32 = sync.OnceValue(func() [2]int {
+	var slots [2]int
+	for i, name := range []string{"ID_AA64PFR0_EL1.EL0", "ID_AA64PFR0_EL1.EL1"} {
+		slots[i], _, _ = slotNamed(name)
+	}
+	return slots
+})
+
+// withoutAArch32 reports whether a guest of the contract runs AArch32 at no
+// exception level: some host does not, and the contract shows no more than the
+// least of them, or the policy forbids it.
 func (m *meeting) withoutAArch32() bool {
-	return !slices.ContainsFunc(m.stances, func(t *stance) bool { return runsAArch32(&t.setup.View) })
+	el0, el1 := elAArch32()[0], elAArch32()[1]
+	_, field := arm64.Slots[el0].Describe()
+	const both = 2 // AArch64 and AArch32
+	switch {
+	case m.stances[0].setup.Has(FeatureAArch32), m.vary[arm64.IDAA64PFR0EL1]&field.Mask() != 0:
+		return false
+	case !m.limits.allowed[el0].Has(both) && !m.limits.allowed[el1].Has(both):
+		return true
+	}
+	return slices.ContainsFunc(m.stances, func(t *stance) bool { return !runsAArch32(&t.setup.View) })
 }
 
 // runsAArch32 reports whether a guest of the view may run AArch32 at EL0.

@@ -37,9 +37,12 @@ const (
 	termSetup             // IPA size and vector lengths
 )
 
-// growing reports whether hosts that disagree may agree with a further one:
-// where all take what that one shows (commonCache).
-func (t *poolTerm) growing() bool { return t.place == arm64.CLIDREL1 }
+// growing reports whether hosts that disagree may agree with a further one: where
+// all take what that one shows (commonCache), and where it has no AArch32, so that
+// the contract has none and what describes it is UNKNOWN.
+func (t *poolTerm) growing() bool {
+	return t.place == arm64.CLIDREL1 || t.place >= 0 && t.slot >= 0 && aarch32Register(t.place)
+}
 
 // lanesOf returns the setups that the policy allows and some view was captured
 // in, those with the most features first.

@@ -20,6 +20,15 @@ func (m *meeting) noteChoices() {
 	if len(varied) > 0 {
 		m.notes = append(m.notes, strings.Join(varied, ", ")+" may change when a VM moves; needs a VMM that leaves this to each host: QEMU and Firecracker restore what they saved")
 	}
+	var unknown []string
+	for place, mask := range m.unknown {
+		if m.view.Present.Has(place) && mask != 0 {
+			unknown = append(unknown, variedText(place, mask))
+		}
+	}
+	if len(unknown) > 0 {
+		m.notes = append(m.notes, strings.Join(unknown, ", ")+": UNKNOWN to a guest without AArch32, and left to each host; a VM that QEMU or Firecracker moves brings what its source showed, and a host with AArch32 that shows another value refuses it")
+	}
 	if m.identityCapabilityNeeds {
 		m.notes = append(m.notes, "the identity is set with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS; a guest does not apply the workarounds of a CPU whose name it is not told")
 	}

@@ -122,10 +122,12 @@ func ImportFirecracker(file string, data []byte) (*guise.Capture, error) {
 	}, nil
 }
 
-// firecrackerFeatures translates bits of kvm_vcpu_init.features
+// featureBits are the bits of kvm_vcpu_init.features
 // (arch/arm64/include/uapi/asm/kvm.h, KVM_ARM_VCPU_*).
+var featureBits = map[int]guise.Feature{1: guise.FeatureAArch32, 3: guise.FeaturePMU, 4: guise.FeatureSVE, 5: guise.FeaturePAuth, 6: guise.FeaturePAuth, 7: guise.FeatureEL2}
+
+// firecrackerFeatures translates kvm_vcpu_init.features.
 func firecrackerFeatures(words []vcpuFeatures) ([]guise.Feature, error) {
-	bitFeatures := map[int]guise.Feature{1: guise.FeatureAArch32, 3: guise.FeaturePMU, 4: guise.FeatureSVE, 5: guise.FeaturePAuth, 6: guise.FeaturePAuth, 7: guise.FeatureEL2}
 	var features []guise.Feature
 	for _, word := range words {
 		value, _, err := parseBitmap(word.Bitmap, 32)
@@ -133,7 +135,7 @@ func firecrackerFeatures(words []vcpuFeatures) ([]guise.Feature, error) {
 			return nil, fmt.Errorf("vcpu_features: word %d, %q: want word 0 and a bitmap of up to 32 digits", word.Index, word.Bitmap)
 		}
 		for rest := value; rest != 0; rest &= rest - 1 {
-			if feature, known := bitFeatures[bits.TrailingZeros64(rest)]; known {
+			if feature, known := featureBits[bits.TrailingZeros64(rest)]; known {
 				features = append(features, feature)
 			}
 		}

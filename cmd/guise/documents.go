@@ -9,6 +9,7 @@ import (
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/catalog"
+	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/interop"
 	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/kernel"
@@ -85,12 +86,12 @@ func (e *catalogEntryJSON) takes() string {
 
 // importCommand reads other people's formats.
 type importCommand struct {
-	Firecracker importFirecrackerCommand `cmd:"" help:"Read a fingerprint of Firecracker's cpu-template-helper."`
+	Firecracker importFirecrackerCommand `cmd:"" help:"Read a fingerprint of Firecracker's cpu-template-helper as a capture, or a CPU template as a policy."`
 }
 
 type importFirecrackerCommand struct {
-	File         string     `arg:"" help:"The fingerprint, - for standard input."`
-	Output       outputFile `short:"o" placeholder:"FILE" help:"Write the capture to a file; standard output unless given."`
+	File         string     `arg:"" help:"The fingerprint or template, - for standard input."`
+	Output       outputFile `short:"o" placeholder:"FILE" help:"Write the capture, or the policy, to a file; standard output unless given."`
 	AssumeKernel string     `placeholder:"VERSION" help:"Derive what the host takes from this kernel's profile."`
 }
 
@@ -98,6 +99,9 @@ func (c *importFirecrackerCommand) Run(s *session) (int, error) {
 	data, err := s.reader.readFor(c.File, "a fingerprint of Firecracker")
 	if err != nil {
 		return 0, err
+	}
+	if interop.IsTemplate(data) {
+		return c.template(s, data)
 	}
 	capture, err := interop.ImportFirecracker(c.File, data)
 	if err != nil {
@@ -114,6 +118,36 @@ func (c *importFirecrackerCommand) Run(s *session) (int, error) {
 		}
 	}
 	return statusYes, s.writeDocument(c.Output, capture.Marshal())
+}
+
+// template writes what a template asks for as a policy. What a policy file does not
+// say, the VM's setup, is hinted at.
+func (c *importFirecrackerCommand) template(s *session, data []byte) (int, error) {
+	template, err := interop.ImportFirecrackerTemplate(c.File, data)
+	if err == nil && c.AssumeKernel != "" {
+		err = errors.New("--assume-kernel: is for a fingerprint; a template says nothing of a host")
+	}
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	status, err := statusYes, s.writeDocument(c.Output, template.Policy.Marshal())
+	if err != nil {
+		return 0, err
+	}
+	var flags []string
+	for _, f := range template.With {
+		flags = append(flags, "--with "+string(f))
+	}
+	for _, f := range template.Without {
+		flags = append(flags, "--without "+string(f))
+	}
+	if len(flags) > 0 {
+		s.hint("the template's vcpu_features are the setup, which is no rule of a policy: guise baseline %s", strings.Join(flags, " "))
+	}
+	if len(template.Capabilities) > 0 {
+		s.hint("kvm_capabilities (%s) say what Firecracker looks for, and nothing of what a guest sees", plain.Line(strings.Join(template.Capabilities, ", ")))
+	}
+	return status, nil
 }
 
 // fleetCommand works with many captures in one file.
