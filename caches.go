@@ -2,7 +2,9 @@ package guise
 
 import (
 	"slices"
+	"sync"
 
+	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
 )
 
@@ -69,4 +71,16 @@ func (m *meeting) commonCache(place int, all *arm64.Offers, offers func(*stance)
 // shown is what a host shows of a register, for a finding.
 func (m *meeting) shown(t *stance, place int) HostValue {
 	return HostValue{Host: t.capture.Name, Value: registerText(place, t.setup.View.Values[place])}
+}
+
+// tminLine is CTR_EL0.TminLine, the granule of tags. KVM has it for no VM: a guest sees
+// it where it reads the CPU's own CTR_EL0, as it does with FEAT_EVT for as long as the
+// VM's is the host's (Linux, arch/arm64/include/asm/kvm_emulate.h, HCR_EL2.TID4).
+var tminLine = sync.OnceValue(func() *isa.Field { return arm64.Registers[arm64.CTREL0].Field("TminLine") })
+
+// hidesTminLine reports whether a guest that is given a CTR_EL0, but for the bits that
+// vary, no longer sees the TminLine that a host shows.
+func hidesTminLine(value, vary, host uint64) bool {
+	mask := tminLine().Mask()
+	return (host|value)&mask != 0 && (value^host)&^(vary|mask) != 0
 }

@@ -219,10 +219,20 @@ func (c *checker) values(place int) {
 	limit := c.stance.setup.View.Values[place]
 	value := c.contract.Value(place, limit) // what is written
 	c.slots(place, value)
+	if mask := tminLine().Mask(); place == arm64.CTREL0 && mask&^c.contract.Vary[place] != 0 && hidesTminLine(value, c.contract.Vary[place], limit) {
+		c.add(Finding{
+			Verdict: Unknown, Kind: KindHardware, Register: arm64.Registers[place].Name, Field: tminLine().Name, Wanted: tminLine().Text(tminLine().Get(value)),
+			Hosts: c.host(tminLine().Text(tminLine().Get(limit))), Who: "nobody", Means: "a guest sees the CPU's only while the rest of the register is the host's",
+		})
+	}
 	vary := c.contract.Vary[place]
 	rest, free := c.stance.certain.Rest(place)
 	differs := (rest ^ value) & arm64.RestMask(place) &^ vary
-	if free {
+	unasked := slices.Contains(identityRegisters, place) && !slices.Contains(c.contract.Setup.Capabilities, identityCapability)
+	switch {
+	case free && unasked:
+		differs = (limit ^ value) &^ vary
+	case free:
 		differs = 0
 		if !arm64.TakesWhole(place, value, &c.stance.setup.View) {
 			differs = limit ^ value
@@ -243,6 +253,8 @@ func (c *checker) values(place int) {
 	switch _, possible := c.stance.mayTake().Rest(place); {
 	case register.Scope == isa.Hardware:
 		f.Kind = KindHardware
+	case possible && unasked:
+		f.Kind, f.Who = KindIdentity, "settable with "+identityCapability+", which the contract's setup does not have"
 	case possible && arm64.TakesWhole(place, value, &c.stance.setup.View):
 		f.Verdict, f.Kind, f.Who = Unknown, KindUntried, "not known"
 		f.Remedy = Remedy{RemedyCaptureOrAssume, []string{c.stance.capture.Name}}

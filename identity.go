@@ -9,6 +9,9 @@ import (
 // identityRegisters are chosen together, or left to each host together.
 var identityRegisters = []int{arm64.MIDREL1, arm64.REVIDREL1, arm64.AIDREL1}
 
+// identityCapability is what a VM is made with for these to be chosen.
+const identityCapability = "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS"
+
 // settleIdentity judges one of MIDR_EL1, REVIDR_EL1 and AIDR_EL1.
 func (m *meeting) settleIdentity(place int) uint64 {
 	vary := m.vary[place]
@@ -37,7 +40,7 @@ func (m *meeting) settleIdentity(place int) uint64 {
 func (m *meeting) identityFinding(place int, wanted, other *Capture, verdict Verdict, blocked string) Finding {
 	finding := Finding{
 		Verdict: No, Kind: KindIdentity, Register: arm64.Registers[place].Name, Means: meaning(arm64.Registers[place].Name, ""),
-		Who:    "settable with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS",
+		Who:    "settable with " + identityCapability,
 		Remedy: Remedy{RemedyIdentityOf, []string{wanted.Name}},
 	}
 	for _, c := range []*Capture{wanted, other} {

@@ -259,7 +259,11 @@ func (m *meeting) settleRegister(place int) {
 	for slot := first; slot < end; slot++ {
 		value |= m.settleSlot(slot)
 	}
-	m.view.Put(place, m.withinLimits(place, value))
+	value = m.withinLimits(place, value)
+	if place == arm64.CTREL0 && slices.ContainsFunc(m.stances, func(t *stance) bool { return hidesTminLine(value, m.vary[place], t.setup.View.Values[place]) }) {
+		m.vary[place] |= tminLine().Mask()
+	}
+	m.view.Put(place, value)
 }
 
 // settleSlot chooses the bits of one field, or adds why none can be; 0 where the

@@ -85,9 +85,8 @@ func (m *meeting) setup() Setup {
 	for _, t := range m.stances {
 		s.Capabilities = slices.DeleteFunc(s.Capabilities, func(name string) bool { return !slices.Contains(t.setup.Capabilities, name) })
 	}
-	const identity = "KVM_CAP_ARM_WRITABLE_IMP_ID_REGS"
-	if m.identityCapabilityNeeds && !slices.Contains(s.Capabilities, identity) {
-		s.Capabilities = append(s.Capabilities, identity)
+	if m.identityCapabilityNeeds && !slices.Contains(s.Capabilities, identityCapability) {
+		s.Capabilities = append(s.Capabilities, identityCapability)
 	}
 	return s
 }

@@ -33,5 +33,5 @@ var RemedyCodes = map[RemedyCode]string{
 
 // identityKernel is the kernel on which identities can be set.
 func identityKernel() Remedy {
-	return Remedy{RemedyKernel, []string{"KVM_CAP_ARM_WRITABLE_IMP_ID_REGS", "6.15"}}
+	return Remedy{RemedyKernel, []string{identityCapability, "6.15"}}
 }

@@ -29,6 +29,9 @@ func (m *meeting) noteChoices() {
 	if len(unknown) > 0 {
 		m.notes = append(m.notes, strings.Join(unknown, ", ")+": UNKNOWN to a guest without AArch32, and left to each host; a VM that QEMU or Firecracker moves brings what its source showed, and a host with AArch32 that shows another value refuses it")
 	}
+	if m.view.Present.Has(arm64.CTREL0) && m.vary[arm64.CTREL0]&^m.limits.vary[arm64.CTREL0]&tminLine().Mask() != 0 {
+		m.notes = append(m.notes, "CTR_EL0.TminLine is left to each host: a guest sees it only where the rest of the register is the host's")
+	}
 	if m.identityCapabilityNeeds {
 		m.notes = append(m.notes, "the identity is set with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS; a guest does not apply the workarounds of a CPU whose name it is not told")
 	}

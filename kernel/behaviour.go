@@ -44,8 +44,11 @@ const (
 	// VM's SSBS, not on the host's.
 	LooksAtGuestSSBS
 	// TrapsCaches: reads of CTR_EL0, CLIDR_EL1 and CCSIDR_EL1 are trapped
-	// (HCR_EL2.TID2 or TID4), so that a guest sees the VM's.
+	// (HCR_EL2.TID2), so that a guest sees the VM's. LeavesCTR: on CPUs with
+	// FEAT_EVT those of CTR_EL0 are not (HCR_EL2.TID4), as long as the VM's is the
+	// host's.
 	TrapsCaches
+	LeavesCTR
 	// TrapsIdentity: reads of REVIDR_EL1, AIDR_EL1 and SMIDR_EL1 are trapped
 	// (HCR_EL2.TID1).
 	TrapsIdentity
@@ -127,7 +130,8 @@ var behaviours = []BehaviourChange{
 	{KeepsMPIDR, in("6.10"), Span{}, "a further KVM_ARM_VCPU_INIT leaves MPIDR_EL1 alone"},
 	{KeepsCLIDR, in("6.10"), Span{}, "a further KVM_ARM_VCPU_INIT leaves what was written to CLIDR_EL1"},
 	{LooksAtGuestSSBS, in("6.12"), Span{}, "the level of SMCCC_ARCH_WORKAROUND_2 depends on the VM's SSBS"},
-	{TrapsCaches, between("6.2", "6.11"), Span{}, "guests read the VM's CTR_EL0, CLIDR_EL1 and CCSIDR_EL1; before, the CPU's"},
+	{TrapsCaches, in("6.3"), Span{}, "guests read CLIDR_EL1 and CCSIDR_EL1 as KVM makes them up, and CTR_EL0 combined over the CPUs; before, the CPU's"},
+	{LeavesCTR, in("6.5"), Span{}, "on CPUs with FEAT_EVT guests read the CPU's CTR_EL0, as long as the VM's is the host's"},
 	{TrapsIdentity, in("6.15"), Span{}, "guests read the VM's REVIDR_EL1 and AIDR_EL1; SMIDR_EL1 is trapped"},
 	{FollowsIDST, in("7.0"), Span{}, "reads of feature registers that are not there follow FEAT_IDST"},
 	{GatesGMID, in("7.0"), Span{}, "GMID_EL1 is UNDEFINED in VMs without FEAT_MTE2; before, guests read the CPU's"},

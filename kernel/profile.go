@@ -306,8 +306,9 @@ func (p *Profile) offers(view *arm64.View, vm VM, aarch32 bool) arm64.Offers {
 	return offers
 }
 
-// Accepts returns the values of one field that a host of this version takes and
-// a guest then sees, given the host's limit for it.
+// Accepts returns the values of one field that a host of this version can be given
+// and a guest then sees, given the host's limit for it: those that KVM takes, and what
+// the first run makes of the field, which need not be written.
 func (p *Profile) Accepts(slot int, limit uint64, vm VM) isa.Set {
 	rule := &p.slots[slot]
 	switch {
@@ -316,8 +317,8 @@ func (p *Profile) Accepts(slot int, limit uint64, vm VM) isa.Set {
 	case rule.followsVGIC && vm.VGIC != 0:
 		return isa.Only(limit)
 	case (rule.followsVGIC || rule.clearedNoVGIC) && vm.VGIC == 0:
-		// A kernel that does not let the field be lowered takes nothing that a guest sees.
-		return p.Takes(slot, limit, vm) & isa.Only(0)
+		// Where the kernel does not let the field be lowered, nobody need write.
+		return isa.Only(0)
 	}
 	return p.Takes(slot, limit, vm) &^ ((rule.asZero | p.StoresLimit(slot, vm)) &^ isa.Only(limit))
 }

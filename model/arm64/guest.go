@@ -108,7 +108,8 @@ func (m *VM) readCTR() uint64 {
 func (m *VM) trapsCTR() bool {
 	hosts := m.view.Values[arm64.CTREL0]
 	evt := m.host.has(arm64.IDAA64MMFR2EL1, "EVT")
-	return m.host.profile.Does(kernel.TrapsCaches) && (!evt || m.values[arm64.CTREL0] != hosts)
+	left := evt && m.host.profile.Does(kernel.LeavesCTR) && m.values[arm64.CTREL0] == hosts
+	return m.host.profile.Does(kernel.TrapsCaches) && !left
 }
 
 // readCCSIDR reads the cache that CSSELR_EL1 selects.
