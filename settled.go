@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/guise-project/guise/isa"
 	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
 )
 
 // givesUp counts, host by host, the fields in which the choice differs from
@@ -77,8 +80,38 @@ func (m *meeting) restsOn() []string {
 		}
 		lines = append(lines, fmt.Sprintf("what Linux %s accepts, assumed; %s not tried", version, hosts))
 	}
+	if fields := m.unseen(); len(fields) > 0 && len(assumed) > 0 {
+		lines = append(lines, "source that was read, for "+strings.Join(fields, ", ")+": no CPU of the lab shows it")
+	}
 	if untried > 0 {
 		lines = append(lines, fmt.Sprintf("equal values, where what a host takes is not known (%d of %d hosts)", untried, all))
 	}
 	return lines
+}
+
+// unseen names the fields that some host shows, of which what it takes is assumed, and
+// that no CPU of the lab has.
+func (m *meeting) unseen() []string {
+	var masks [arm64.NumRegisters]uint64
+	for slot := range arm64.Slots {
+		_, field := arm64.Slots[slot].Describe()
+		place := int(arm64.Slots[slot].Register)
+		if kernel.Unseen(slot) && slices.ContainsFunc(m.stances, func(t *stance) bool {
+			return t.setup.Accepts == Assumed && t.setup.View.Present.Has(place) && there(field, field.Get(t.setup.View.Values[place]))
+		}) {
+			masks[place] |= field.Mask()
+		}
+	}
+	var names []string
+	for place, mask := range masks {
+		if mask != 0 {
+			names = append(names, variedText(place, mask))
+		}
+	}
+	return names
+}
+
+// there reports whether a value of a field says that something is there.
+func there(field *isa.Field, value uint64) bool {
+	return value != 0 && !(field.Signed && value == 1<<field.Width-1)
 }

@@ -18,6 +18,9 @@ type Entry struct {
 	// Settled: it is known that one of the two kernels has it and the other has
 	// not.
 	Settled bool
+	// SourceOnly: no CPU of the lab has what the entry is about, so that it was read
+	// in source and never seen.
+	SourceOnly bool
 
 	order Version
 }
@@ -63,6 +66,7 @@ func allEntries() []datedEntry {
 			continue // follows from what is writable, but for inert bits
 		}
 		add(c.Since, c.Until, c.subject(), c.text(), "no longer: "+c.text())
+		entries[len(entries)-1].SourceOnly = c.sourceOnly()
 	}
 	const forProtected = ", to guests of protected VMs"
 	for _, c := range protected {

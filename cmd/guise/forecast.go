@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/guise-project/guise"
@@ -218,6 +219,9 @@ func (c *forecastCommand) print(s *session, name string, f *model.Forecast) {
 		fmt.Fprintf(s.stdout, ", and the registers of %s", c.Raw)
 	}
 	fmt.Fprintln(s.stdout)
+	if fields := sourceOnly(f); len(fields) > 0 {
+		fmt.Fprintf(s.stdout, "rests on: source that was read, for %s: no CPU of the lab shows it\n", strings.Join(fields, ", "))
+	}
 	if len(f.Unread) > 0 {
 		fmt.Fprintf(s.stdout, "not known: %s, of which %s says nothing\n", registerNames(f.Unread), c.Raw)
 	}
@@ -289,6 +293,22 @@ func (c *forecastCommand) printSetup(s *session, f *model.Forecast, setup *model
 			fmt.Fprintf(s.stdout, "  %s: %s\n", list.word, idNames(list.ids))
 		}
 	}
+}
+
+// sourceOnly names the fields whose forecast is known, of a host that has them, from
+// source alone.
+func sourceOnly(f *model.Forecast) []string {
+	var names []string
+	for i := range f.Setups {
+		for j := range f.Setups[i].Fields {
+			field := &f.Setups[i].Fields[j]
+			name := arm64.Slots[field.Slot].Name()
+			if kernel.Unseen(field.Slot) && field.Known() && field.Now|field.Value() != 0 && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // registerNames names registers by their places, the first of many.

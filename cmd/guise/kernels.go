@@ -101,7 +101,7 @@ func kernelsDocument(releases []kernel.Release) kernelsJSON {
 func changesJSON(entries []kernel.Entry) []changeJSON {
 	list := make([]changeJSON, len(entries))
 	for i, e := range entries {
-		list[i] = changeJSON{e.When, e.Subject, e.Text, e.Settled}
+		list[i] = changeJSON{e.When, e.Subject, e.Text, e.Settled, e.SourceOnly}
 	}
 	return list
 }
@@ -196,7 +196,7 @@ func printRelease(s *session, r *kernel.Release) {
 	rows := [][]string{{"since", "what", ""}}
 	for _, cut := range r.Cuts {
 		for _, e := range cut.Changes {
-			rows = append(rows, []string{since(cut) + cut.Version.String(), dashed(e.Subject), e.Text})
+			rows = append(rows, []string{since(cut) + cut.Version.String(), dashed(e.Subject), marked(e)})
 		}
 	}
 	if len(rows) > 1 {
@@ -209,7 +209,7 @@ func printRelease(s *session, r *kernel.Release) {
 	fmt.Fprintf(s.stdout, "\nnot known, whether %v or some update of it has:\n\n", r.Series)
 	rows = [][]string{{"release", "what", ""}}
 	for _, e := range r.Open {
-		rows = append(rows, []string{e.When, dashed(e.Subject), e.Text})
+		rows = append(rows, []string{e.When, dashed(e.Subject), marked(e)})
 	}
 	columns(s.stdout, rows)
 }

@@ -18,6 +18,8 @@ type changeJSON struct {
 	Subject string `json:"subject,omitzero"`
 	Text    string `json:"text"`
 	Settled bool   `json:"settled"`
+	// SourceOnly: no CPU of the lab has it.
+	SourceOnly bool `json:"sourceOnly,omitzero"`
 }
 
 func (c *modelChangesCommand) Run(s *session) (int, error) {
@@ -57,7 +59,7 @@ func (c *modelChangesCommand) Run(s *session) (int, error) {
 			when += " ?"
 			unsettled++
 		}
-		rows = append(rows, []string{when, dashed(e.Subject), e.Text})
+		rows = append(rows, []string{when, dashed(e.Subject), marked(e)})
 	}
 	columns(s.stdout, rows)
 	if unsettled > 0 {
@@ -67,6 +69,14 @@ func (c *modelChangesCommand) Run(s *session) (int, error) {
 		fmt.Fprintf(s.stdout, "\nLinux %v is newer than all that are known (%v): what it changes is not in the log\n", to, kernel.Newest)
 	}
 	return status, nil
+}
+
+// marked is what an entry says, and that nobody saw it.
+func marked(e kernel.Entry) string {
+	if e.SourceOnly {
+		return e.Text + " (read in source only)"
+	}
+	return e.Text
 }
 
 func countEntries(n int) string {

@@ -218,7 +218,8 @@ func matrixCell() object {
 }
 
 func change() object {
-	return members(object{"when": words, "subject": words, "text": people, "settled": described(boolean, "false where it is not known whether one of the two has it")}, "subject")
+	return members(object{"when": words, "subject": words, "text": people, "settled": described(boolean, "false where it is not known whether one of the two has it"),
+		"sourceOnly": described(boolean, "true where no CPU of the lab has what the entry is about")}, "subject", "sourceOnly")
 }
 
 func kernelsAnswer() object {
