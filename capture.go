@@ -85,17 +85,39 @@ type CapturedSetup struct {
 	// MaskRanges the bitmap of ranges. They are recorded, never believed.
 	Masks      map[arm64.ID]uint64
 	MaskRanges uint64
+	// Served are the bits of hypercall bitmaps that the host does not have, by place:
+	// the services that its kernel serves every guest, whatever a VMM does. Assume
+	// sets it; no document has it.
+	Served map[int]uint64
+}
+
+// served returns the services of a hypercall bitmap that a host without it serves, and
+// whether that is known. Those of VENDOR_HYP_BMAP_2 came with the register (commit
+// c0000e58c74e).
+func (s *CapturedSetup) served(place int) (bits uint64, known bool) {
+	if place == arm64.VENDORHYPBMAP2 {
+		return 0, true
+	}
+	bits, known = s.Served[place]
+	return bits, known
 }
 
 // Assume derives the offers of every setup that has none from what is known of a
 // kernel version, and marks them as assumed: what each kernel that the version may
-// be takes. What only some of those take stays unknown.
+// be takes. What only some of those take stays unknown. Of a setup that lists its
+// registers, and no hypercall bitmaps among them, it notes which services the host's
+// own kernel, or else the one that is assumed, serves without.
 func (c *Capture) Assume(version kernel.Version) error {
 	if _, err := kernel.Possible(version); err != nil {
 		return err
 	}
+	own, err := kernel.ParseVersion(c.Host.Kernel)
+	if err != nil {
+		own = version
+	}
 	c.packed = nil
 	for i := range c.Setups {
+		c.Setups[i].assumeServices(own)
 		if s := &c.Setups[i]; s.Offers == nil {
 			certain, _, err := kernel.Offers(version, &s.View, s.KernelVM())
 			if err != nil {
@@ -105,6 +127,22 @@ func (c *Capture) Assume(version kernel.Version) error {
 		}
 	}
 	return nil
+}
+
+// assumeServices notes what a kernel of the version serves without hypercall bitmaps.
+func (s *CapturedSetup) assumeServices(version kernel.Version) {
+	for _, place := range []int{arm64.STDBMAP, arm64.STDHYPBMAP, arm64.VENDORHYPBMAP} {
+		id := arm64.ID(arm64.Registers[place].ID)
+		if s.Listed == nil || s.View.Present.Has(place) || slices.Contains(s.Listed, id) {
+			continue
+		}
+		if bits, known := kernel.ServedUnasked(version, place); known {
+			if s.Served == nil {
+				s.Served = map[int]uint64{}
+			}
+			s.Served[place] = bits
+		}
+	}
 }
 
 // ViewDigest returns the digest of what the host shows and takes: "sha256:" and

@@ -309,11 +309,15 @@ func (c *checker) missing(place int) {
 		Verdict: Unknown, Kind: KindList, Register: register.Name, Wanted: registerText(place, value),
 		Hosts: c.host(stateNotCaptured), Means: meaning(register.Name, ""), Remedy: c.captureHere(),
 	}
+	served, known := c.stance.setup.served(place)
 	switch {
-	case place == arm64.VENDORHYPBMAP2 && value == 0:
-		return // its services came with the register
-	case place == arm64.VENDORHYPBMAP2:
+	case hypercallBitmap(place) && known && served == value:
+		return
+	case hypercallBitmap(place) && known:
 		f.Verdict, f.Hosts, f.Remedy = No, c.host(stateAbsent), Remedy{}
+		if served != 0 {
+			f.Hosts, f.Who, f.Means = c.host(registerText(place, served)), "nobody on a host without the register", "its kernel serves every guest"
+		}
 	case register.Scope == isa.Hardware:
 		f.Kind = KindHardware
 	case strings.HasPrefix(register.Name, "CCSIDR_EL1["):

@@ -1,8 +1,10 @@
 package guise
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // viewHosts are the hosts with one view, in the order in which they came.
@@ -36,12 +38,13 @@ func foldViews(captures []*Capture) []viewHosts {
 		views = append(views, viewHosts{hosts: []*Capture{c}, at: []int{i}})
 	}
 	eachInParallel(len(views), func(i int) { views[i].digest = views[i].capture().knownDigest() })
+	key := func(v *viewHosts) string { return v.digest + v.capture().servedKey() }
 	byDigest := map[string]int{}
 	folded := views[:0]
 	for _, v := range views {
-		place, seen := byDigest[v.digest]
+		place, seen := byDigest[key(&v)]
 		if !seen {
-			byDigest[v.digest] = len(folded)
+			byDigest[key(&v)] = len(folded)
 			folded = append(folded, v)
 			continue
 		}
@@ -49,6 +52,17 @@ func foldViews(captures []*Capture) []viewHosts {
 		folded[place].at = append(folded[place].at, v.at...)
 	}
 	return folded
+}
+
+// servedKey tells apart what was assumed of services, which no digest has in it.
+func (c *Capture) servedKey() string {
+	var text strings.Builder
+	for i := range c.Setups {
+		if served := c.Setups[i].Served; served != nil {
+			fmt.Fprint(&text, i, served)
+		}
+	}
+	return text.String()
 }
 
 // knownDigest is ViewDigest, which reading a fleet has taken already.

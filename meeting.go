@@ -57,8 +57,10 @@ func (m *meeting) possibly() (*arm64.Offers, *[arm64.NumRegisters]uint64) {
 		}
 		m.possible.Meet(t.mayTake(), &m.restMaybe)
 	}
-	if m.somewhere.Has(arm64.VENDORHYPBMAP2) && !m.everywhere.Has(arm64.VENDORHYPBMAP2) {
-		absentIsZero(m.possible, arm64.VENDORHYPBMAP2)
+	for place := range arm64.Registers {
+		if hypercallBitmap(place) && m.somewhere.Has(place) && !m.everywhere.Has(place) {
+			m.meetServed(m.possible, place)
+		}
 	}
 	return m.possible, &m.restMaybe
 }
@@ -187,10 +189,7 @@ func leftToVMM(place int) bool { return place == arm64.MPIDREL1 || place == arm6
 func (m *meeting) onlySomewhere(place int) bool {
 	register := &arm64.Registers[place]
 	switch {
-	case place == arm64.VENDORHYPBMAP2:
-		// Its services came with the register: a host without it has none of
-		// them (commit c0000e58c74e), so 0 is what all can show.
-		absentIsZero(&m.certain, place)
+	case hypercallBitmap(place) && m.meetServed(&m.certain, place):
 		return true
 	case firmwareRegister(place):
 		m.add(func() Finding {
@@ -223,12 +222,24 @@ func (m *meeting) onlySomewhere(place int) bool {
 	return false
 }
 
-// absentIsZero meets a bitmap with the 0 of hosts that do not have it.
-func absentIsZero(offers *arm64.Offers, place int) {
-	first, end := arm64.SlotsOf(place)
-	for slot := first; slot < end; slot++ {
-		offers.PutSet(slot, offers.Set(slot)&isa.Only(0))
+// meetServed meets a hypercall bitmap with what hosts without it serve all the same.
+// It is false where that is not known of some host.
+func (m *meeting) meetServed(offers *arm64.Offers, place int) bool {
+	for _, t := range m.stances {
+		if t.setup.View.Present.Has(place) {
+			continue
+		}
+		bits, known := t.setup.served(place)
+		if !known {
+			return false
+		}
+		first, end := arm64.SlotsOf(place)
+		for slot := first; slot < end; slot++ {
+			member, _ := arm64.Slots[slot].Extract(bits)
+			offers.PutSet(slot, offers.Set(slot)&isa.Only(member))
+		}
 	}
+	return true
 }
 
 // presence says of one host that has the register and one that lacks it what

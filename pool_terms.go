@@ -76,8 +76,9 @@ func lanesOf(views []viewHosts, policy *Policy, known stances) []*poolLane {
 // slotClass and restClass are all that the rules for a field, and for the rest
 // of a register, look at in one host.
 type slotClass struct {
-	set              isa.Set
-	present, aarch32 bool
+	set                      isa.Set
+	served                   uint64
+	present, aarch32, serves bool
 }
 
 type restClass struct {
@@ -87,7 +88,11 @@ type restClass struct {
 
 func slotClassOf(t *stance, place, slot int) slotClass {
 	view := &t.setup.View
-	return slotClass{t.certain.Set(slot), view.Present.Has(place), aarch32Register(place) && runsAArch32(view)}
+	c := slotClass{set: t.certain.Set(slot), present: view.Present.Has(place), aarch32: aarch32Register(place) && runsAArch32(view)}
+	if hypercallBitmap(place) {
+		c.served, c.serves = t.setup.served(place)
+	}
+	return c
 }
 
 func restClassOf(t *stance, place int) restClass {

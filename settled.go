@@ -83,8 +83,27 @@ func (m *meeting) restsOn() []string {
 	if fields := m.unseen(); len(fields) > 0 && len(assumed) > 0 {
 		lines = append(lines, "source that was read, for "+strings.Join(fields, ", ")+": no CPU of the lab shows it")
 	}
+	lines = append(lines, m.servedUnasked()...)
 	if untried > 0 {
 		lines = append(lines, fmt.Sprintf("equal values, where what a host takes is not known (%d of %d hosts)", untried, all))
+	}
+	return lines
+}
+
+// servedUnasked says of which kernels it is assumed what they serve without the
+// hypercall bitmaps that other hosts have.
+func (m *meeting) servedUnasked() []string {
+	kernels := map[string]bool{}
+	for _, t := range m.stances {
+		for place := range t.setup.Served {
+			if m.view.Present.Has(place) {
+				kernels[t.capture.Host.Kernel] = true
+			}
+		}
+	}
+	var lines []string
+	for _, version := range slices.Sorted(maps.Keys(kernels)) {
+		lines = append(lines, fmt.Sprintf("what Linux %s serves without hypercall bitmaps, assumed", version))
 	}
 	return lines
 }

@@ -14,6 +14,11 @@ const (
 	// AnswersSMCCC: calls of SMCCC 1.1 and PSCI 1.0 are answered. What older
 	// versions answer is not in the log.
 	AnswersSMCCC
+	// ServesPVTime, ServesTRNG and ServesVendor: the services are served. Before
+	// the hypercall bitmaps came, every guest is served them, and no VMM can say no.
+	ServesPVTime
+	ServesTRNG
+	ServesVendor
 	// OffersSVE and OffersPAuth: VMs can be given SVE and pointer
 	// authentication.
 	OffersSVE
@@ -117,6 +122,9 @@ var behaviours = []BehaviourChange{
 	{TrapsFeatures, series, Span{}, "guests read feature registers as KVM has them (HCR_EL2.TID3), not the CPU's; AArch32 guests go on reading the CPU's"},
 	{TrapsFeatures32, in("5.19"), Span{}, "AArch32 guests read feature registers as KVM has them, and never come past one that is reserved (P15_0_C0_C4_0 to P15_0_C0_C7_7)"},
 	{AnswersSMCCC, in("4.16").and("4.14-", "4.15.1-"), Span{}, "SMCCC 1.1 and PSCI 1.0"},
+	{ServesPVTime, in("5.5"), Span{}, "stolen time (PV_TIME) is served"},
+	{ServesTRNG, in("5.12"), Span{}, "random numbers (TRNG) are served"},
+	{ServesVendor, between("5.12", "5.14"), Span{}, "KVM's own functions and KVM_PTP are served"},
 	{OffersSVE, in("5.2"), Span{}, "VMs with SVE (KVM_ARM_VCPU_SVE); before, the bit is ENOENT"},
 	{OffersPAuth, in("5.2"), Span{}, "VMs with pointer authentication (KVM_ARM_VCPU_PTRAUTH_*); before, the bits are ENOENT"},
 	{ChoosesIPASize, in("4.20"), Span{}, "KVM_CAP_ARM_VM_IPA_SIZE; before, 40 bits"},

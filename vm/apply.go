@@ -258,8 +258,11 @@ func (a *applier) register(vcpu, place int) error {
 	inContract := a.contract.View.Present.Has(place)
 	if errors.Is(err, syscall.ENOENT) {
 		// Kernels before 6.3 have the cache levels that exist and no others.
-		if inContract && a.contract.Value(place, 0) != 0 && !cacheDescription(place) {
-			a.refused(vcpu, err, arm64.Registers[place].Name, a.contract.Value(place, 0), 0)
+		if !inContract || cacheDescription(place) {
+			return nil
+		}
+		if there := a.unasked(place); a.contract.Value(place, there) != there {
+			a.refused(vcpu, err, arm64.Registers[place].Name, a.contract.Value(place, there), there)
 		}
 		return nil
 	}
@@ -307,6 +310,25 @@ func (a *applier) register(vcpu, place int) error {
 		a.refusals = append(a.refusals, part)
 	}
 	return nil
+}
+
+// unasked is what a host serves every guest in place of a hypercall bitmap that it does
+// not have, as far as the version of its kernel tells; 0 of all else.
+func (a *applier) unasked(place int) uint64 {
+	describer, ok := a.host.(Describer)
+	if !ok || !firmware(place) {
+		return 0
+	}
+	facts, err := describer.Describe()
+	if err != nil {
+		return 0
+	}
+	version, err := kernel.ParseVersion(facts.Kernel)
+	if err != nil {
+		return 0
+	}
+	bits, _ := kernel.ServedUnasked(version, place)
+	return bits
 }
 
 // withoutWriting puts into a refused value, in place of what a guest sees where

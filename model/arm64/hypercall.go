@@ -125,9 +125,19 @@ func (m *VM) call(kind probe.Kind, args *[8]uint64) (r result, end ending) {
 	return m.serve(function, args), answered
 }
 
-// hasVendor reports whether the version serves KVM's own functions and TRNG at
-// all: those came with the bitmaps, or just before.
-func (m *VM) hasBitmaps() bool { return m.view.Present.Has(arm64.STDBMAP) }
+// servings are the services that came to KVM one after the other, by their functions.
+var servings = map[uint32]kernel.Behaviour{
+	callTRNGVersion: kernel.ServesTRNG, callTRNGFeatures: kernel.ServesTRNG, callTRNGUUID: kernel.ServesTRNG,
+	callTRNGRandom32: kernel.ServesTRNG, callTRNGRandom64: kernel.ServesTRNG,
+	callVendorFeatures: kernel.ServesVendor, callVendorUID: kernel.ServesVendor, callPTP: kernel.ServesVendor,
+	callPVTimeFeatures: kernel.ServesPVTime, callPVTimeStolen: kernel.ServesPVTime,
+}
+
+// serves reports whether the version has the service of a function.
+func (m *VM) serves(function uint32) bool {
+	does, late := servings[function]
+	return !late || m.host.profile.Does(does)
+}
 
 // serve answers a function that is let through.
 func (m *VM) serve(function uint32, args *[8]uint64) result {
@@ -142,7 +152,7 @@ func (m *VM) serve(function uint32, args *[8]uint64) result {
 	if isPSCI(function) {
 		return result{m.psci(function, args)}
 	}
-	if !m.hasBitmaps() {
+	if !m.serves(function) {
 		return result{notSupported}
 	}
 	switch function {
@@ -155,7 +165,8 @@ func (m *VM) serve(function uint32, args *[8]uint64) result {
 	case callTRNGRandom32, callTRNGRandom64:
 		return result{success} // and random numbers
 	case callVendorFeatures:
-		return result{m.values[arm64.VENDORHYPBMAP], 0, m.values[arm64.VENDORHYPBMAP2]}
+		features := m.values[arm64.VENDORHYPBMAP] | m.host.profile.ServedUnasked(arm64.VENDORHYPBMAP)
+		return result{features, 0, m.values[arm64.VENDORHYPBMAP2]}
 	case callVendorUID:
 		return result{0xb66f_b428, 0xe911_c52e, 0x564b_caa9, 0x743a_004d}
 	case callPTP:
@@ -180,7 +191,7 @@ func (m *VM) archFeatures(function uint32) uint64 {
 	case callWorkaround3:
 		return mitigation(hw.SpectreBHB)
 	case callPVTimeFeatures:
-		if m.allowed(callPVTimeFeatures) {
+		if m.allowed(callPVTimeFeatures) && m.serves(callPVTimeFeatures) {
 			return success
 		}
 	}
