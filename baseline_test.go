@@ -78,13 +78,16 @@ func TestBaselineAgainstOracle(t *testing.T) {
 // checkContract holds a contract against the oracle.
 func (o *oracle) checkContract(t *rapid.T, d *drawn, contract map[string]uint64) {
 	for _, h := range d.hosts {
-		if reasons := o.refuses(h, contract); reasons != nil {
+		if reasons := o.refuses(h, o.given(d.hosts, h, contract)); reasons != nil {
 			t.Fatalf("%s refuses the contract: %s", h.name, strings.Join(reasons, "; "))
 		}
 	}
 	for _, f := range o.fields {
 		value, in := contract[f.register]
 		if !in || !onAll(d.hosts, f.register) {
+			continue
+		}
+		if o.leaves(d.hosts, f) {
 			continue
 		}
 		common := o.common(d.hosts, f)
@@ -130,7 +133,7 @@ func (o *oracle) checkMembers(t *rapid.T, d *drawn, contract *guise.Contract) {
 	for range 20 {
 		f := rapid.SampledFrom(o.fields).Draw(t, "changed field")
 		p := place(f.register)
-		if !contract.View.Present.Has(p) || !onAll(d.hosts, f.register) {
+		if !contract.View.Present.Has(p) || !onAll(d.hosts, f.register) || o.leaves(d.hosts, f) {
 			continue
 		}
 		changed := *contract

@@ -412,7 +412,7 @@ func (o *oracle) judge(hosts []*oracleHost, identity *oracleHost) judgement {
 			j.conflicts[register] = nil
 		default:
 			for _, f := range o.byRegister[register] {
-				if len(o.common(hosts, f)) == 0 {
+				if len(o.common(hosts, f)) == 0 && !o.leaves(hosts, f) {
 					j.conflicts[f.String()] = f
 				}
 			}
