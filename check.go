@@ -376,14 +376,18 @@ func (c *checker) setup() {
 			Hosts: c.host(lengthsText(there.VectorLengths)), Who: "not known", Remedy: Remedy{Code: RemedyCapture},
 		})
 	default:
-		cut := there.VectorLengths & (1<<(16-bits.LeadingZeros16(lengths)) - 1)
-		if cut != lengths {
+		if cutTo(there.VectorLengths, lengths) != lengths {
 			c.add(Finding{
 				Verdict: No, Kind: KindVectors, Register: "SVE vector lengths", Wanted: lengthsText(lengths),
 				Hosts: c.host(lengthsText(there.VectorLengths)), Who: "nobody: lengths can only be cut from the top",
 			})
 		}
 	}
+}
+
+// cutTo leaves of a set of vector lengths those up to the longest of another.
+func cutTo(lengths, longest uint16) uint16 {
+	return lengths & (1<<(16-bits.LeadingZeros16(longest)) - 1)
 }
 
 // vmm adds what a VMM does with the contract.

@@ -29,6 +29,12 @@ func (l *Listing) IDs(yield func(arm64.ID) bool) {
 	}
 }
 
+// Has reports whether a register is of the run.
+func (l *Listing) Has(id arm64.ID) bool {
+	step := arm64.ID(max(l.Step, 1))
+	return id >= l.First && id < l.First+arm64.ID(max(l.Count, 1))*step && (id-l.First)%step == 0
+}
+
 // In says whether a kernel of version v lists the run for VMs that meet its
 // conditions: yes, no, or not known.
 func (l *Listing) In(v Version) (in, known bool) { return within(l.Since, l.Until, v) }

@@ -84,6 +84,7 @@ type commandLine struct {
 	Baseline baselineCommand `cmd:"" group:"decide" help:"Compute the contract that every host takes, or why there is none."`
 	Check    checkCommand    `cmd:"" group:"decide" help:"Say of each host whether it takes a contract."`
 	Pools    poolsCommand    `cmd:"" group:"decide" help:"Divide hosts into the fewest pools that each have a contract."`
+	Moves    movesCommand    `cmd:"" group:"decide" help:"Say what comes of moving a VM between hosts, in each direction, by a VMM."`
 	VM       vmCommand       `cmd:"" name:"vm" group:"use" help:"The two halves of a move."`
 	Prove    proveCommand    `cmd:"" group:"prove" help:"Give a VM a contract, let a guest look, compare."`
 	Try      tryCommand      `cmd:"" group:"prove" help:"Try contracts and single values, and say what KVM answers."`

@@ -42,6 +42,8 @@ var newcomer = []struct {
 	{"baseline graviton2@6.18 --policy FILE", "policy", statusYes, `^1 host has a contract: `, "text"},
 	{"check FILE graviton2@6.18", "contract", statusYes, `^graviton2@6.18 takes the contract`, ""},
 	{"check graviton2@6.18 FILE", "capture", statusYes, `^FILE takes the contract`, ""},
+	{"moves FILE graviton3@6.18 --for firecracker", "capture", statusNo, `^a VM of setup base/vgic3 does not move from FILE to graviton3@6.18: `, ""},
+	{"moves FILE graviton2@6.1 graviton2@6.18", "contract", statusNo, `^a VM under FILE `, ""},
 	{"pools FILE", "fleet", statusYes, `^2 pools for 2 hosts`, ""},
 	{"vm save FILE --device absent -o out.json", "contract", statusCannot, `^guise: absent: `, ""},
 	{"vm restore FILE --device absent -o out.json", "", statusUsage, `^guise: FILE: no such file$`, ""},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -114,8 +115,15 @@ func hostsIn(name string, data []byte) ([]*guise.Capture, error) {
 	return nil, err
 }
 
-// catalogHost takes a host from the catalogue.
+// catalogHost takes a host from the catalogue, or from the model.
 func catalogHost(name string) ([]*guise.Capture, error) {
+	if strings.HasPrefix(name, modelPrefix) {
+		capture, err := modelHost(name)
+		if err != nil {
+			return nil, err
+		}
+		return []*guise.Capture{capture}, nil
+	}
 	capture, err := catalog.Load(name)
 	if errors.Is(err, catalog.ErrUnknown) {
 		return nil, &hintedError{&unknownHostError{name}, "guise catalog lists the built-in captures"}

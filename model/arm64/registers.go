@@ -1,10 +1,12 @@
 package arm64
 
 import (
+	"slices"
 	"sync"
 	"syscall"
 
 	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
 )
 
 // class says how KVM treats the accesses of userspace to a register.
@@ -107,8 +109,19 @@ func (m *VM) get(c *vcpu, id arm64.ID) (uint64, syscall.Errno) {
 		return c.ccsidr[place-arm64.CCSIDREL1Level0], 0
 	case classWorkaround:
 		return m.workaround(place), 0
+	case classFeature:
+		if m.keptFromUser(place) {
+			return 0, syscall.ENOENT
+		}
 	}
 	return m.values[place], 0
+}
+
+// keptFromUser reports whether a feature register is kept from userspace: such are not listed
+// (Linux 5.2, arch/arm64/kvm/sys_regs.c, sve_id_visibility).
+func (m *VM) keptFromUser(place int) bool {
+	id := arm64.ID(arm64.Registers[place].ID)
+	return !slices.ContainsFunc(m.host.profile.Listings(), func(l kernel.Listing) bool { return l.Has(id) && m.lists(&l, id) })
 }
 
 // set is KVM_SET_ONE_REG.
@@ -118,6 +131,9 @@ func (m *VM) set(c *vcpu, id arm64.ID, value uint64) syscall.Errno {
 	case classNone:
 		return m.setOther(c, id, value)
 	case classFeature:
+		if m.keptFromUser(place) {
+			return syscall.ENOENT
+		}
 		return m.setFeature(place, value)
 	case classIdentity:
 		return m.setIdentity(place, value)

@@ -49,7 +49,11 @@ func (m *VM) Save(vcpu int) (*Snapshot, error) {
 // left final.
 func (m *VM) Restore(vcpu int, s *Snapshot) ([]Refusal, error) {
 	var refused []Refusal
-	final := false
+	c, err := m.vcpuAt(vcpu)
+	if err != nil {
+		return nil, err
+	}
+	final := c.finalised
 	for _, r := range restoreOrder(s) {
 		if m.kvm.SVE && !final && r.ID != arm64.IDSVEVectorLengths {
 			if err := m.Finalize(vcpu); err != nil {

@@ -26,6 +26,7 @@ func commandAnswers() map[string]object {
 		"model-nested":  answer("What becomes of a nested guest under each generation.", list(nestedPlay())),
 		"model-run":     answer("What became of each scenario on each host.", list(outcome())),
 		"model-test":    answer("What became of each scenario on each host.", list(outcome())),
+		"moves":         movesAnswer(),
 		"pools":         poolsAnswer(),
 	}
 }
@@ -234,6 +235,20 @@ func kernelsAnswer() object {
 		"name": words, "marks": described(list(words), "parts of uname -r"), "rebased": described(boolean, "it only begins with the release that it names"), "known": people,
 	}, "known")
 	return answer("What is known of releases of Linux.", members(object{"releases": list(release), "vendors": list(vendor)}))
+}
+
+func movesAnswer() object {
+	outcome := object{"enum": []string{"same", "moves", "unknown", "refused"}, "description": "moves: the VM moves, and its guest then sees a change"}
+	vmm := described(matching(`qemu(?:@[0-9]+\.[0-9]+(?:\.[0-9]+)?)?|firecracker`), "the VMM that moves; where any was asked for the one with the worst outcome")
+	point := members(object{
+		"outcome": outcome, "side": described(object{"enum": []string{"source", "target"}}, "the host that refuses or shows it"), "register": name, "field": name,
+		"carried": described(valued(object{}), "what the state has"), "there": described(valued(object{}), "what the target shows a VM of its own"),
+		"seen": described(valued(object{}), "what the guest then sees"), "errno": object{"enum": []string{"EINVAL", "ENOENT"}}, "means": people,
+	}, "field", "carried", "there", "seen", "errno", "means")
+	move := members(object{"from": name, "to": name, "vmm": vmm, "setup": setupKey, "outcome": outcome, "points": described(list(point), "the worst first")})
+	return answer("What comes of moves between hosts.", members(object{
+		"vmm": described(words, "the VMM that was asked for"), "contract": described(words, "the contract of the VM; without one it was given what its host shows"), "moves": list(move),
+	}, "contract"))
 }
 
 func comparison() object {
