@@ -122,8 +122,25 @@ var exported = map[string]func(h *handed, r *rand.Rand){
 			p.Verdict()
 		}
 	},
-	"Finding":       func(h *handed, r *rand.Rand) { (&guise.Finding{}).Name() },
-	"Difference":    func(h *handed, r *rand.Rand) { (&guise.Difference{}).Name() },
+	"Finding":    func(h *handed, r *rand.Rand) { (&guise.Finding{}).Name() },
+	"Difference": func(h *handed, r *rand.Rand) { (&guise.Difference{}).Name() },
+	"MoveOne": func(h *handed, r *rand.Rand) {
+		vmm := pick(r, []guise.VMM{guise.VMMQEMU, guise.VMMFirecracker, "qemu@11.0", guise.VMMNone, "x@"})
+		setup := pick(r, []string{"", "base/vgic3", "sve/vgic0", "x"})
+		m, err := guise.MoveOne(pick(r, h.contracts), pick(r, h.captures), pick(r, h.captures), setup, vmm)
+		if err == nil && m.Outcome != guise.MoveSame && len(m.Points) == 0 {
+			panic("no reason for " + m.Outcome.String())
+		}
+	},
+	"ParseVMM": func(h *handed, r *rand.Rand) {
+		_, _ = guise.ParseVMM(pick(r, []string{"", "@", "qemu@", "qemu@1.", "firecracker@", "qemu@99999999999999999999.1"}))
+	},
+	"Outcome": func(h *handed, r *rand.Rand) {
+		for _, o := range []guise.Outcome{-1, guise.MoveSame, guise.MoveSeen, guise.MoveUnknown, guise.MoveRefused, 9} {
+			_, _ = o.String(), o.Verdict()
+		}
+	},
+	"MovePoint":     func(h *handed, r *rand.Rand) { (&guise.MovePoint{}).Name() },
 	"DiffResult":    func(h *handed, r *rand.Rand) { (&guise.DiffResult{}).Same() },
 	"DocumentError": func(h *handed, r *rand.Rand) { _ = (&guise.DocumentError{}).Error() },
 	"FacilitySight": func(h *handed, r *rand.Rand) { _ = guise.FacilitySight{}.Permitted() },

@@ -88,6 +88,9 @@ func TestLive(t *testing.T) {
 		changes = 1
 	}
 	testAgreement(t, host, capture, changes)
+	if !protectedMode(t, host) {
+		testMoves(t, host, capture)
+	}
 }
 
 // testAArch32 has a guest in AArch32 look at a VM as it is. It sees what userspace
