@@ -330,7 +330,7 @@ func (m *meeting) lack(id arm64.ID) bool {
 	return !kvmHas(id) || !slices.ContainsFunc(m.stances, func(t *stance) bool {
 		place, known := arm64.PlaceOf(id)
 		_, extra := t.setup.Extra[id]
-		return extra || known && t.setup.View.Present.Has(place) || t.setup.Listed == nil
+		return extra || known && t.setup.View.Present.Has(place) || !t.setup.lacks(id)
 	})
 }
 

@@ -102,6 +102,17 @@ func (s *CapturedSetup) served(place int) (bits uint64, known bool) {
 	return bits, known
 }
 
+// lacks reports whether the host is known not to have a register: its list has it not. A
+// register of the table that is listed, and has no value here, was not captured; of others
+// those that read as zero are left out.
+func (s *CapturedSetup) lacks(id arm64.ID) bool {
+	if _, named := arm64.PlaceOf(id); !named || s.Listed == nil {
+		return s.Listed != nil
+	}
+	_, listed := slices.BinarySearch(s.Listed, id)
+	return !listed
+}
+
 // Assume derives the offers of every setup that has none from what is known of a
 // kernel version, and marks them as assumed: what each kernel that the version may
 // be takes. What only some of those take stays unknown. Of a setup that lists its

@@ -155,7 +155,7 @@ func (c *checker) register(place int) {
 			Verdict: Unknown, Kind: KindList, Register: register.Name, Wanted: stateMustNotExist, Hosts: c.host(stateAbsent),
 			Means: "a host without the register decides itself which services its guests see", Who: "nobody on a host without the register",
 		})
-	case kvmHas(id) && c.stance.setup.Listed == nil:
+	case kvmHas(id) && !c.stance.setup.lacks(id):
 		c.untold(id)
 	}
 }
@@ -335,7 +335,7 @@ func (c *checker) extra() {
 			continue
 		}
 		f := Finding{Verdict: No, Kind: KindRefused, Register: NameOf(id), Wanted: idText(id, value), Hosts: c.host(extraText(id, there, ok)), Who: "nobody"}
-		if !ok && c.stance.setup.Listed == nil {
+		if !ok && !c.stance.setup.lacks(id) {
 			f.Verdict = Unknown
 		}
 		c.add(f)
@@ -352,7 +352,7 @@ func (c *checker) extra() {
 	}
 	for _, id := range c.contract.Absent {
 		_, known := arm64.PlaceOf(id)
-		if _, there := c.stance.setup.Extra[id]; !known && !there && kvmHas(id) && c.stance.setup.Listed == nil {
+		if _, there := c.stance.setup.Extra[id]; !known && !there && kvmHas(id) && !c.stance.setup.lacks(id) {
 			c.untold(id)
 		}
 	}

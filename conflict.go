@@ -72,7 +72,8 @@ func (m *meeting) judgePolicy() {
 
 // lists reports whether every host's list of registers is known and lacks one.
 func (m *meeting) lists(place int) bool {
-	return !m.somewhere.Has(place) && !slices.ContainsFunc(m.stances, func(t *stance) bool { return t.setup.Listed == nil })
+	id := arm64.ID(arm64.Registers[place].ID)
+	return !m.somewhere.Has(place) && !slices.ContainsFunc(m.stances, func(t *stance) bool { return !t.setup.lacks(id) })
 }
 
 // absentFinding says that the policy asks for a value of a register that the

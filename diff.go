@@ -122,7 +122,7 @@ func (d *DiffResult) compare(place int, a, b *stance) {
 	switch {
 	case inA != inB:
 		d.Differences = append(d.Differences, Difference{
-			Register: register.Name, A: presentText(place, va, inA), B: presentText(place, vb, inB), Means: meaning(register.Name, ""),
+			Register: register.Name, A: presentText(place, a.setup), B: presentText(place, b.setup), Means: meaning(register.Name, ""),
 		})
 		return
 	case !inA || va == vb:
@@ -191,11 +191,15 @@ func (d *DiffResult) compareSetup(a, b *Setup) {
 	}
 }
 
-func presentText(place int, value uint64, present bool) string {
-	if !present {
+// presentText is what a host shows of a register, or why that is nothing.
+func presentText(place int, setup *CapturedSetup) string {
+	switch {
+	case setup.View.Present.Has(place):
+		return registerText(place, setup.View.Values[place])
+	case setup.lacks(arm64.ID(arm64.Registers[place].ID)):
 		return stateAbsent
 	}
-	return registerText(place, value)
+	return stateNotCaptured
 }
 
 // more says which of two values gives a guest more.

@@ -251,7 +251,7 @@ func (m *meeting) presence(place int) []HostValue {
 				value := stateNotCaptured
 				if has {
 					value = registerText(place, t.setup.View.Values[place])
-				} else if t.setup.Listed != nil {
+				} else if t.setup.lacks(arm64.ID(arm64.Registers[place].ID)) {
 					value = stateAbsent
 				}
 				hosts = append(hosts, HostValue{Host: t.capture.Name, Value: value})
@@ -438,7 +438,7 @@ func extraFinding(id arm64.ID, value uint64, from, other *stance) Finding {
 		Verdict: No, Kind: KindFixed, Register: NameOf(id), Who: "nobody",
 		Hosts: []HostValue{{Host: from.capture.Name, Value: idText(id, value)}, {Host: other.capture.Name, Value: extraText(id, there, ok)}},
 	}
-	if !ok && other.setup.Listed == nil {
+	if !ok && !other.setup.lacks(id) {
 		f.Verdict, f.Kind, f.Remedy = Unknown, KindList, Remedy{RemedyCapture, []string{other.capture.Name}}
 	}
 	return f

@@ -138,7 +138,7 @@ func (m *moving) appears(place int, point MovePoint) {
 		return
 	case hypercallBitmap(place) && known:
 		point.Outcome = MoveSeen
-	case hypercallBitmap(place), register.Scope == isa.Hardware, m.source.setup.Listed == nil, firmwareRegister(place):
+	case hypercallBitmap(place), register.Scope == isa.Hardware, !m.source.setup.lacks(arm64.ID(register.ID)), firmwareRegister(place):
 		point.Outcome, point.Carried, point.Means = MoveUnknown, stateNotCaptured, "what a guest sees of it on the source is not known"
 	case there == 0:
 		return // as a register that is not there reads

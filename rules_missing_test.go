@@ -50,8 +50,11 @@ func TestEncodingsWithoutAName(t *testing.T) {
 	with := func(values map[arm64.ID]uint64, listed bool) *guise.Capture {
 		return withSetup(host, "with", func(s *guise.CapturedSetup) {
 			s.Extra = values
-			if !listed {
+			switch {
+			case !listed:
 				s.Listed = nil
+			case values == nil:
+				s.Listed = slices.DeleteFunc(slices.Clone(s.Listed), func(a arm64.ID) bool { return a == id })
 			}
 		})
 	}
@@ -65,6 +68,7 @@ func TestEncodingsWithoutAName(t *testing.T) {
 	}{
 		{"the value", with(map[arm64.ID]uint64{id: 7}, true), guise.Yes}, {"another", with(map[arm64.ID]uint64{id: 6}, true), guise.No},
 		{"another, no list", with(map[arm64.ID]uint64{id: 6}, false), guise.No}, {"none", with(nil, true), guise.No}, {"none, no list", with(nil, false), guise.Unknown},
+		{"listed, and not captured", with(map[arm64.ID]uint64{}, true), guise.Unknown},
 	} {
 		f := findingOf(guise.Check(&contract, test.host, guise.VMMNone).Findings, "S3_0_C0_C7_5")
 		if (f == nil) != (test.verdict == guise.Yes) || f != nil && (f.Verdict != test.verdict || f.Wanted != "0x7") {
@@ -91,18 +95,23 @@ func TestGuestsThatReadTheCPU(t *testing.T) {
 
 // TestPoliciesOnMissingRegisters: a register that no host has reads as zero, so that
 // its features are hidden and cannot be required; where a list is not known, neither
-// is that.
+// is that, and nor is it of one that is listed and whose value was not captured.
 func TestPoliciesOnMissingRegisters(t *testing.T) {
 	host := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
 	isar3, zero := place("ID_AA64ISAR3_EL1"), place("VENDOR_HYP_BMAP_2")
-	without := func(listed bool) *guise.Capture {
+	without := func(list string) *guise.Capture {
 		return withSetup(host, "without", func(s *guise.CapturedSetup) {
 			for _, p := range []int{isar3, zero} {
 				s.View.Present.Remove(p)
 				s.View.Values[p] = 0
 			}
-			if !listed {
+			switch list {
+			case "not known":
 				s.Listed = nil
+			case "without them":
+				s.Listed = slices.DeleteFunc(slices.Clone(s.Listed), func(id arm64.ID) bool {
+					return id == arm64.ID(arm64.Registers[isar3].ID) || id == arm64.ID(arm64.Registers[zero].ID)
+				})
 			}
 		})
 	}
@@ -118,11 +127,12 @@ func TestPoliciesOnMissingRegisters(t *testing.T) {
 		{guise.Policy{Force: map[string]uint64{"VENDOR_HYP_BMAP_2.DISCOVER_IMPL_VER": 0}}, "VENDOR_HYP_BMAP_2", guise.Unknown, "nobody", guise.Unknown},
 		{guise.Policy{Force: map[string]uint64{"VENDOR_HYP_BMAP_2.DISCOVER_IMPL_VER": 1}}, "VENDOR_HYP_BMAP_2", guise.No, "nobody", guise.Unknown},
 	} {
-		for listed, want := range map[bool]guise.Verdict{true: test.verdict, false: test.verdictNoYet} {
-			result := baseline(t, &test.policy, without(listed))
+		for list, want := range map[string]guise.Verdict{"without them": test.verdict, "not known": test.verdictNoYet, "with them": test.verdictNoYet} {
+			listed := list == "without them"
+			result := baseline(t, &test.policy, without(list))
 			f := findingOf(result.Findings, test.object)
 			if (f == nil) != (want == guise.Yes) || f != nil && (f.Verdict != want || listed && f.Who != test.who || !listed && f.Kind != guise.KindList) {
-				t.Errorf("%v, list known %v: %v, %+v; want %v", test.policy, listed, result.Verdict, f, want)
+				t.Errorf("%v, list %s: %v, %+v; want %v", test.policy, list, result.Verdict, f, want)
 			}
 		}
 	}

@@ -246,10 +246,14 @@ func TestDifferencesAreToldApart(t *testing.T) {
 	at := slices.IndexFunc(host.Setups, func(s guise.CapturedSetup) bool { return s.Has(guise.FeatureSVE) })
 	host = only(t, host, host.Setups[at].Key())
 	place, _ := arm64.Place("ID_AA64ISAR2_EL1")
+	lost, _ := arm64.Place("ID_AA64ISAR3_EL1") // listed, and not captured
 	revision, _ := arm64.Place("REVIDR_EL1")
 	other := withSetup(host, "other", func(s *guise.CapturedSetup) {
 		s.View.Present.Remove(place)
 		s.View.Values[place] = 0
+		s.View.Present.Remove(lost)
+		s.View.Values[lost] = 0
+		s.Listed = slices.DeleteFunc(slices.Clone(s.Listed), func(id arm64.ID) bool { return id == arm64.ID(arm64.Registers[place].ID) })
 		s.View.Values[revision] ^= 5
 		s.VectorLengths &= 1
 		s.IPABits = host.Setups[0].IPABits - 4
@@ -260,6 +264,7 @@ func TestDifferencesAreToldApart(t *testing.T) {
 	}
 	for _, want := range []struct{ register, b, more, who string }{
 		{"ID_AA64ISAR2_EL1", "no such register", "", ""},
+		{"ID_AA64ISAR3_EL1", "not captured", "", ""},
 		{"REVIDR_EL1", fmt.Sprintf("%#x", other.Setups[0].View.Values[revision]), "", "?"},
 		{"SVE vector lengths", "128", "", "a VMM"},
 		{"IPA size", fmt.Sprint(other.Setups[0].IPABits), "a", "a VMM"},

@@ -29,7 +29,9 @@ var answerSchemas = []struct {
 	without         string
 }{
 	{"catalog", "answer-catalog", []string{"catalog"}, ""},
+	{"catalog", "answer-silicon", []string{"catalog --silicon", "catalog --silicon rk3588"}, ""},
 	{"explain", "answer-explain", []string{
+		"explain silicon:kunpeng-920",
 		"explain graviton3@6.18", "explain qemu10-max@7.2 --setup pmu+sve/vgic3", "explain FEAT_SVE FEAT_PAuth", "explain ID_AA64PFR0_EL1.SVE=1 SCTLR_EL1=0x30d00980 PSCI_VERSION=0x10001",
 		"explain fw reg 0 to 10003 (is 10001)", "explain 0x603000000013c000 value 0x410fd0c0: Invalid argument (os error 22)",
 		"explain op0:3 op1:0 crn:0 crm:0 op2:0 to c00fac31 (is 413fd0c1)", "explain --arch power HFSCR=0x0aff00000000219f", "explain p9.json",

@@ -19,8 +19,9 @@ import (
 
 // catalogCommand lists the built-in captures.
 type catalogCommand struct {
-	Name string `arg:"" optional:"" help:"Print this capture."`
-	JSON bool   `help:"Print the list as JSON."`
+	Name    string `arg:"" optional:"" help:"Print this capture; with --silicon what is known of this machine."`
+	Silicon bool   `help:"List machines by their registers, which stand for hosts as silicon:NAME@KERNEL."`
+	JSON    bool   `help:"Print the list as JSON."`
 }
 
 type catalogEntryJSON struct {
@@ -35,6 +36,9 @@ type catalogEntryJSON struct {
 }
 
 func (c *catalogCommand) Run(s *session) (int, error) {
+	if c.Silicon {
+		return c.silicon(s)
+	}
 	if c.Name != "" {
 		capture, err := catalog.Load(c.Name)
 		if err != nil {

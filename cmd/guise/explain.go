@@ -90,6 +90,9 @@ func (c *explainCommand) answers(s *session) ([]registerAnswer, error) {
 		c.All = true
 		return answers, err
 	}
+	if name, ok := strings.CutPrefix(c.What[0], siliconPrefix); ok && len(c.What) == 1 && !strings.Contains(name, "@") {
+		return explainSilicon(name)
+	}
 	answers, err := explainDocument(first, c.Setup)
 	if errors.Is(err, errUnknownHost) {
 		err = unknownSubject(c.What[0])

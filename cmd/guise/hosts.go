@@ -14,7 +14,7 @@ import (
 // hostArguments are arguments that name hosts: files with a capture or a fleet,
 // and catalogue names.
 type hostArguments struct {
-	Hosts        []string `arg:"" name:"host" help:"A capture or fleet file, - for standard input, a catalogue name such as graviton2@6.18, or model:VERSION/CPU, a host of the reference model."`
+	Hosts        []string `arg:"" name:"host" help:"A capture or fleet file, - for standard input, a catalogue name such as graviton2@6.18, model:VERSION/CPU, a host of the reference model, or silicon:MACHINE@VERSION."`
 	AssumeKernel string   `placeholder:"VERSION" help:"Derive what hosts take from this kernel's profile where it was not tried."`
 }
 

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/isa/arm64"
+	"github.com/guise-project/guise/kernel"
 	model "github.com/guise-project/guise/model/arm64"
 	"github.com/guise-project/guise/vm"
 )
@@ -16,6 +19,9 @@ import (
 // stand wherever a host does, and are captured on the spot.
 const modelPrefix = "model:"
 
+// siliconPrefix begins names of machines by their registers: silicon:ampere-altra@6.8.
+const siliconPrefix = "silicon:"
+
 // modelHost captures a host of the model. Of a version that may be several kernels it has
 // what they share: the rest was not captured, and what the host takes is assumed.
 func modelHost(name string) (*guise.Capture, error) {
@@ -23,23 +29,72 @@ func modelHost(name string) (*guise.Capture, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	captures := make([]*guise.Capture, len(hosts))
-	for i, host := range hosts {
-		if captures[i], err = vm.Capture(context.Background(), host, vm.CaptureOptions{}); err != nil {
+	version, _, _ := strings.Cut(strings.TrimPrefix(name, modelPrefix), "/")
+	return captureModels(name, version, "the reference model", hosts)
+}
+
+// siliconHosts captures what the model makes of a machine's registers, for each kind of
+// core: what does not depend on what is not known of the machine. What it takes is assumed.
+func siliconHosts(name string) ([]*guise.Capture, error) {
+	machine, version, err := model.SiliconName(strings.TrimPrefix(name, siliconPrefix))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if version == "" {
+		return nil, fmt.Errorf("%s: want a kernel too, as %s@6.8", name, name)
+	}
+	captures := make([]*guise.Capture, len(machine.Cores))
+	for kind := range machine.Cores {
+		core := &machine.Cores[kind]
+		hosts, err := model.SiliconHosts(machine, kind, version)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		named := name
+		if len(machine.Cores) > 1 {
+			named += " " + core.Part
+		}
+		if captures[kind], err = captureModels(named, version, "registers of "+machine.Name+" under the reference model", hosts); err != nil {
 			return nil, err
 		}
+		captures[kind].Complete = false // what it needs may be what is not known
+		for i := range captures[kind].Setups {
+			for _, place := range kernelsOwn { // which the model leaves to hosts
+				captures[kind].Setups[i].View.Present.Remove(place)
+				captures[kind].Setups[i].View.Values[place] = 0
+			}
+		}
+		facts := &captures[kind].Host
+		facts.CPUs, facts.Emulator = []guise.HostCPU{{MIDR: core.MIDR, Count: core.Count}}, ""
+		if revidr, ok := core.Reading("REVIDR_EL1"); ok && revidr.Known == ^uint64(0) {
+			facts.CPUs[0].REVIDR = revidr.Value
+		}
+	}
+	return captures, nil
+}
+
+// captureModels captures hosts and leaves what they share.
+func captureModels(name, version, source string, hosts []*model.Host) (*guise.Capture, error) {
+	captures := make([]*guise.Capture, len(hosts))
+	failed := make([]error, len(hosts))
+	var workers sync.WaitGroup
+	for i, host := range hosts {
+		workers.Go(func() { captures[i], failed[i] = vm.Capture(context.Background(), host, vm.CaptureOptions{}) })
+	}
+	workers.Wait()
+	if err := errors.Join(failed...); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	shared := captures[0]
-	shared.Name = name
-	shared.Captured.Source = "the reference model"
+	shared.Name, shared.Captured.Source = name, source
 	if len(captures) == 1 {
 		return shared, nil
 	}
-	version, _, _ := strings.Cut(strings.TrimPrefix(name, modelPrefix), "/")
 	shared.Host.Kernel = version
 	for _, other := range captures[1:] {
-		shared.Complete = shared.Complete && len(other.Setups) == len(shared.Setups)
+		keys := len(shared.Setups)
 		shared.Setups = slices.DeleteFunc(shared.Setups, func(s guise.CapturedSetup) bool { return other.Setup(s.Key()) == nil })
+		shared.Complete = shared.Complete && keys == len(shared.Setups) && keys == len(other.Setups)
 		for i := range shared.Setups {
 			share(&shared.Setups[i], other.Setup(shared.Setups[i].Key()))
 		}
@@ -48,9 +103,15 @@ func modelHost(name string) (*guise.Capture, error) {
 				delete(shared.Host.Capabilities, number)
 			}
 		}
+		if shared.Host.Mode != other.Host.Mode {
+			shared.Host.Mode = ""
+		}
 	}
-	v, err := hosts[0].Profile().Version, error(nil)
-	if err = shared.Assume(v.Series()); err != nil {
+	v, err := kernel.ParseVersion(version)
+	if err == nil {
+		err = shared.Assume(v)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return shared, nil
@@ -66,6 +127,12 @@ func share(s, other *guise.CapturedSetup) {
 	}
 	if !slices.Equal(s.Listed, other.Listed) {
 		s.Listed = nil
+	}
+	if s.VectorLengths != other.VectorLengths {
+		s.VectorLengths = 0
+	}
+	if s.IPABits != other.IPABits {
+		s.IPABits = 0
 	}
 	s.Offers, s.Accepts, s.Masks, s.MaskRanges = nil, "", nil, 0
 	s.Capabilities = slices.DeleteFunc(slices.Clone(s.Capabilities), func(name string) bool { return !slices.Contains(other.Capabilities, name) })

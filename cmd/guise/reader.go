@@ -115,7 +115,8 @@ func hostsIn(name string, data []byte) ([]*guise.Capture, error) {
 	return nil, err
 }
 
-// catalogHost takes a host from the catalogue, or from the model.
+// catalogHost takes a host from the catalogue, from the model, or from the registers of a
+// machine.
 func catalogHost(name string) ([]*guise.Capture, error) {
 	if strings.HasPrefix(name, modelPrefix) {
 		capture, err := modelHost(name)
@@ -123,6 +124,9 @@ func catalogHost(name string) ([]*guise.Capture, error) {
 			return nil, err
 		}
 		return []*guise.Capture{capture}, nil
+	}
+	if strings.HasPrefix(name, siliconPrefix) {
+		return siliconHosts(name)
 	}
 	capture, err := catalog.Load(name)
 	if errors.Is(err, catalog.ErrUnknown) {

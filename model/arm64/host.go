@@ -293,6 +293,9 @@ func (h *Host) newVM(setup *guise.Setup, vcpus int) (*VM, error) {
 		return nil, &vm.CallError{Call: kvmabi.CreateDevice.String(), Subject: "a vGICv2", Errno: syscall.ENODEV, Lacking: true}
 	}
 	if setup.VGIC != 0 {
+		if !h.machine.GICv3 {
+			return nil, &vm.CallError{Call: kvmabi.CreateDevice.String(), Subject: "a vGICv3", Errno: syscall.ENODEV, Lacking: true}
+		}
 		if err := m.MakeVGIC(); err != nil {
 			return nil, err
 		}

@@ -181,7 +181,7 @@ func (m *Machine) overrides(profile *kernel.Profile) []Override {
 // registers returns a CPU's registers with what the board adds.
 func (m *Machine) registers(cpu int) [arm64.NumRegisters]uint64 {
 	values := m.CPUs[cpu].Registers
-	if m.GICv3 {
+	if gic := arm64.Registers[arm64.IDAA64PFR0EL1].Field("GIC"); m.GICv3 && gic.Get(values[arm64.IDAA64PFR0EL1]) == 0 {
 		values[arm64.IDAA64PFR0EL1] = arm64.Registers[arm64.IDAA64PFR0EL1].Field("GIC").Put(values[arm64.IDAA64PFR0EL1], 1)
 	}
 	values[arm64.CTREL0] = effectiveCTR(values[arm64.CTREL0], values[arm64.CLIDREL1])

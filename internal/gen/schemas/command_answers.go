@@ -28,6 +28,7 @@ func commandAnswers() map[string]object {
 		"model-test":    answer("What became of each scenario on each host.", list(outcome())),
 		"moves":         movesAnswer(),
 		"pools":         poolsAnswer(),
+		"silicon":       answer("Machines by their registers.", list(siliconMachine())),
 	}
 }
 
@@ -235,6 +236,19 @@ func kernelsAnswer() object {
 		"name": words, "marks": described(list(words), "parts of uname -r"), "rebased": described(boolean, "it only begins with the release that it names"), "known": people,
 	}, "known")
 	return answer("What is known of releases of Linux.", members(object{"releases": list(release), "vendors": list(vendor)}))
+}
+
+func siliconMachine() object {
+	reading := members(object{
+		"register": name, "value": hex, "known": described(hex, "the mask of the bits that are known"),
+		"how":    object{"enum": []string{"hardware", "manual", "decoded"}, "description": "manual: or a model that follows it; decoded: from a list of features"},
+		"source": words, "view": described(words, "how it was read"), "note": people,
+	}, "view", "note")
+	core := members(object{
+		"part": words, "midr": hex, "count": described(count, "left out where it is not known"), "vectorLengths": described(list(integer(128, 2048)), "of SVE, in bits"),
+		"note": people, "registers": list(reading),
+	}, "count", "note")
+	return members(object{"name": name, "products": list(words), "note": people, "cores": described(list(core), "each kind once, that of the boot CPU first")}, "note")
 }
 
 func movesAnswer() object {

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/guise-project/guise"
+	"github.com/guise-project/guise/catalog"
+	"github.com/guise-project/guise/catalog/silicon"
+	"github.com/guise-project/guise/internal/testenv"
+	"github.com/guise-project/guise/isa/arm64"
+)
+
+// deviates are fields that a fingerprint shows otherwise for a reason, by machine, kernel
+// and field: what Amazon's kernels carry, and what Firecracker wrote.
+var deviates = map[string]bool{
+	"graviton2@6.18 CLIDR_EL1": true, "graviton3@6.18 CLIDR_EL1": true, // Firecracker's, from its host's files
+	"graviton3@6.1 ID_AA64MMFR2_EL1.CCIDX": true, "graviton3@6.1 ID_MMFR4_EL1.CCIDX": true, // hidden since 6.3, and in Amazon's 6.1
+	"graviton3@6.18 ID_PFR1_EL1.GIC": true, // the host's own: Firecracker makes the vGIC before it initialises vCPUs
+}
+
+// TestSiliconAgainstFingerprints: what is known of a machine's view under a kernel is what
+// Firecracker's fingerprint of the real machine shows.
+func TestSiliconAgainstFingerprints(t *testing.T) {
+	known, unknown, deviations := 0, 0, 0
+	for _, machine := range []string{"graviton2", "graviton3"} {
+		for _, release := range []string{"5.10", "6.1", "6.18"} {
+			name := machine + "@" + release
+			truth, err := catalog.Load(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			captures, err := siliconHosts(siliconPrefix + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			setup := captures[0].Setup("base/vgic3")
+			if setup == nil {
+				t.Fatalf("%s: not captured in base/vgic3", name)
+			}
+			real := truth.Setup("base/vgic3")
+			for place := range arm64.Registers {
+				register := &arm64.Registers[place]
+				if !real.View.Present.Has(place) {
+					continue
+				}
+				if !setup.View.Present.Has(place) {
+					unknown++
+					continue
+				}
+				differs := real.View.Values[place] ^ setup.View.Values[place]
+				if register.Whole || len(register.Fields) == 0 {
+					known++
+					switch {
+					case differs != 0 && deviates[name+" "+register.Name]:
+						deviations++
+					case differs != 0:
+						t.Errorf("%s: %s is %#x, known as %#x", name, register.Name, real.View.Values[place], setup.View.Values[place])
+					}
+					continue
+				}
+				for i := range register.Fields {
+					f := &register.Fields[i]
+					known++
+					switch {
+					case f.Mask()&differs == 0:
+					case deviates[name+" "+register.Name+"."+f.Name]:
+						deviations++
+					default:
+						t.Errorf("%s: %s.%s is %d, known as %d", name, register.Name, f.Name, f.Get(real.View.Values[place]), f.Get(setup.View.Values[place]))
+					}
+				}
+			}
+		}
+	}
+	testenv.Figure(t, "machines by their registers against fingerprints of the real ones: %d values known, %d as Amazon's kernels and Firecracker make them, %d registers not known", known, deviations, unknown)
+	if known < 1000 {
+		t.Errorf("%d values are known: too few", known)
+	}
+}
+
+// TestEveryMachineStandsForHosts: every machine of the table gives captures under an old
+// kernel and a new one, one for each kind of core, and what is not known of it is not in
+// them.
+func TestEveryMachineStandsForHosts(t *testing.T) {
+	for _, name := range silicon.Names() {
+		m := silicon.Named(name)
+		captures, err := siliconHosts(siliconPrefix + name + "@6.12.60")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if len(captures) != len(m.Cores) {
+			t.Errorf("%s: %d captures of %d kinds of core", name, len(captures), len(m.Cores))
+		}
+		for i, c := range captures {
+			if len(c.Setups) == 0 || c.Complete || !slices.ContainsFunc(c.Host.CPUs, func(cpu guise.HostCPU) bool { return cpu.MIDR == m.Cores[i].MIDR }) {
+				t.Errorf("%s: %d setups, complete: %v, %v", c.Name, len(c.Setups), c.Complete, c.Host.CPUs)
+			}
+			for j := range c.Setups {
+				if _, read := m.Cores[i].Reading("ID_AA64ISAR2_EL1"); !read && len(m.Cores) == 1 && c.Setups[j].View.Present.Has(arm64.IDAA64ISAR2EL1) {
+					t.Errorf("%s: ID_AA64ISAR2_EL1 is known, which nobody read", c.Name)
+				}
+			}
+		}
+	}
+}
