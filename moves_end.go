@@ -16,7 +16,8 @@ type moveEnd struct {
 }
 
 // profiles are the kernels that the host may run: those of the version that its offers
-// were assumed of, or of its release, or every one that is known.
+// were assumed of, or of its release, or, where nobody knows that one, every one that is
+// known.
 func (e *moveEnd) profiles() []*kernel.Profile {
 	if e.known != nil {
 		return e.known
@@ -26,10 +27,11 @@ func (e *moveEnd) profiles() []*kernel.Profile {
 		release = e.setup.AssumedKernel
 	}
 	if version, err := kernel.ParseVersion(release); err == nil {
-		if e.known, err = kernel.Possible(version); err == nil {
+		if e.known, err = kernel.Possible(version); err == nil && !e.known[0].Extrapolates() {
 			return e.known
 		}
 	}
+	e.known = nil
 	for _, version := range kernel.Known {
 		possible, err := kernel.Possible(version)
 		if err != nil {

@@ -75,6 +75,9 @@ func siliconHosts(name string) ([]*guise.Capture, error) {
 
 // captureModels captures hosts and leaves what they share.
 func captureModels(name, version, source string, hosts []*model.Host) (*guise.Capture, error) {
+	if hosts[0].Profile().Extrapolates() {
+		return nil, fmt.Errorf("%s: Linux %s is newer than all that are known; the newest is %v", name, version, kernel.Newest)
+	}
 	captures := make([]*guise.Capture, len(hosts))
 	failed := make([]error, len(hosts))
 	var workers sync.WaitGroup
