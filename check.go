@@ -16,8 +16,9 @@ type VMM string
 
 const (
 	VMMNone        VMM = ""            // one that does what guise does
-	VMMQEMU        VMM = "qemu"        // restores whole states verbatim
+	VMMQEMU        VMM = "qemu"        // restores whole states verbatim; with @ and a version, as that version does
 	VMMFirecracker VMM = "firecracker" // likewise, and leaves hypercall bitmaps alone
+	VMMGuise       VMM = "guise"       // guise vm save and restore: the target is given the contract
 )
 
 // HostVerdict is whether one host would take a contract.
@@ -63,6 +64,7 @@ func Check(contract *Contract, capture *Capture, vmm VMM) HostVerdict {
 	c.extra()
 	c.setup()
 	c.vmm(vmm)
+	contract.openWhatWasLeft(c.findings)
 	slices.SortStableFunc(c.findings, func(a, b Finding) int { return int(b.Verdict) - int(a.Verdict) })
 	result.Findings = c.findings
 	result.Verdict = verdictOf(c.findings)
@@ -397,11 +399,22 @@ func (c *checker) vmm(vmm VMM) {
 			c.varies(vmm, place, varied)
 		}
 	}
-	switch vmm {
-	case VMMQEMU:
-		c.qemuList()
-	case VMMFirecracker:
-		c.firecrackerBitmaps()
+	if vmm == VMMNone {
+		return
+	}
+	rules, err := moverOf(vmm)
+	if err != nil {
+		c.add(Finding{Verdict: Unknown, Kind: KindVMM, Register: "VMM", Means: err.Error()})
+		return
+	}
+	if rules.noPMU && c.contract.Setup.Has(FeaturePMU) {
+		c.add(Finding{Verdict: No, Kind: KindVMM, Register: "setup", Wanted: c.contract.Setup.Key(), Who: "a contract without a PMU", Means: string(vmm) + " makes no VM with a PMU"})
+	}
+	if rules.comparesLists {
+		c.comparedLists(rules)
+	}
+	if rules.leavesBitmaps {
+		c.leftBitmaps(vmm)
 	}
 }
 
@@ -421,33 +434,55 @@ func (c *checker) varies(vmm VMM, place int, varied variedField) {
 	c.add(f)
 }
 
-// qemuList: QEMU refuses a state with a register that it does not list, and
-// keeps its own value for one that the state lacks.
-func (c *checker) qemuList() {
+// comparedLists judges the list of a host where the VMM refuses a state with a register
+// that the target does not list.
+func (c *checker) comparedLists(rules *mover) {
 	listed := c.stance.setup.Listed
 	if c.contract.Listed == nil || listed == nil {
 		c.add(Finding{Verdict: Unknown, Kind: KindList, Register: "register list", Wanted: stateSameList, Hosts: c.host(stateNotCaptured), Remedy: c.captureHere()})
 		return
 	}
 	for _, id := range without(c.contract.Listed, listed) {
-		c.add(Finding{Verdict: No, Kind: KindList, Register: NameOf(id), Wanted: stateListed, Hosts: c.host(stateNotListed), Who: "nobody", Means: "QEMU refuses a state with a register it does not list"})
+		c.oneSided(rules, id, Finding{Wanted: stateListed, Hosts: c.host(stateNotListed), Means: "the VMM refuses a state with a register that the target does not list"})
 	}
 	for _, id := range without(listed, c.contract.Listed) {
-		c.add(Finding{Verdict: No, Kind: KindList, Register: NameOf(id), Wanted: stateNotListed, Hosts: c.host(stateListed), Who: "nobody", Means: "a state from this host cannot go where the register is not listed"})
+		c.oneSided(rules, id, Finding{Wanted: stateNotListed, Hosts: c.host(stateListed), Means: "a state from this host cannot go where the register is not listed"})
 	}
 }
 
-// firecrackerBitmaps: Firecracker does not write hypercall bitmaps unless a
-// template names them, so a guest sees the host's own.
-func (c *checker) firecrackerBitmaps() {
+// oneSided adds a finding about a register that only the contract lists, or only the
+// host, unless the VMM forgives it.
+func (c *checker) oneSided(rules *mover, id arm64.ID, f Finding) {
+	value, known := c.contract.Extra[id]
+	if place, inTable := arm64.PlaceOf(id); inTable && c.contract.View.Present.Has(place) {
+		value, known = c.contract.View.Values[place], true
+	}
+	f.Kind, f.Register = KindList, NameOf(id)
+	switch rules.tolerates(id, value, known) {
+	case Yes:
+		return
+	case No:
+		f.Verdict, f.Who = No, "nobody"
+		if c.stance.setup.leftUnlisted(id) {
+			f.Verdict, f.Who, f.Means, f.Remedy = Unknown, "", asLeft, c.captureHere()
+		}
+	default:
+		f.Verdict, f.Means = Unknown, "whether "+string(rules.vmm)+" forgives it is not known"
+	}
+	c.add(f)
+}
+
+// leftBitmaps: a VMM that does not write hypercall bitmaps leaves its guest the host's
+// own.
+func (c *checker) leftBitmaps(vmm VMM) {
 	for place := range arm64.Registers {
-		if !firmwareRegister(place) || arm64.ID(arm64.Registers[place].ID) < arm64.FirmwareFeatureID(0) || !c.stance.setup.View.Present.Has(place) {
+		if !hypercallBitmap(place) || !c.stance.setup.View.Present.Has(place) {
 			continue
 		}
 		if there, wanted := c.stance.setup.View.Values[place], c.contract.View.Values[place]; there != wanted {
 			c.add(Finding{
 				Verdict: No, Kind: KindVMM, Register: arm64.Registers[place].Name, Wanted: registerText(place, wanted), Hosts: c.host(registerText(place, there)),
-				Who: "a Firecracker template that writes it", Means: "Firecracker leaves hypercall bitmaps as the host has them",
+				Who: "a template of the VMM that writes it", Means: string(vmm) + " leaves hypercall bitmaps as the host has them",
 			})
 		}
 	}

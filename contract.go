@@ -39,6 +39,9 @@ type Contract struct {
 	Power *PowerContract
 	// MadeFrom names the hosts it was computed from, with their view digests.
 	MadeFrom []Origin
+	// left are registers whose values are a VMM's doing on all of those hosts; none in
+	// a contract that was read.
+	left arm64.Places
 }
 
 // Origin is a host that a contract was computed from.

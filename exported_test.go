@@ -132,6 +132,13 @@ var exported = map[string]func(h *handed, r *rand.Rand){
 			panic("no reason for " + m.Outcome.String())
 		}
 	},
+	"Moves": func(h *handed, r *rand.Rand) {
+		vmms := pick(r, [][]guise.VMM{nil, guise.VMMs, {"x"}})
+		guise.Moves(pick(r, h.contracts), h.some(r), pick(r, []string{"", "base/vgic3"}), vmms, nil)
+	},
+	"PoolsThatMove": func(h *handed, r *rand.Rand) {
+		guise.PoolsThatMove(h.some(r), pick(r, h.policies), pick(r, [][]guise.VMM{nil, guise.VMMs, {"x"}}))
+	},
 	"ParseVMM": func(h *handed, r *rand.Rand) {
 		_, _ = guise.ParseVMM(pick(r, []string{"", "@", "qemu@", "qemu@1.", "firecracker@", "qemu@99999999999999999999.1"}))
 	},

@@ -107,6 +107,9 @@ func MoveOne(contract *Contract, from, to *Capture, setup string, vmm VMM) (Move
 			return Move{}, fmt.Errorf("%s: is of POWER; moves are of arm64 hosts", contract.Name)
 		}
 	}
+	if rules.givesContract && contract == nil {
+		return Move{}, fmt.Errorf("%s: moves VMs under a contract; want one", vmm)
+	}
 	m := &moving{move: Move{From: from.Name, To: to.Name, VMM: vmm}, rules: rules, contract: contract, source: &moveEnd{capture: from}, target: &moveEnd{capture: to}}
 	if err := m.choose(setup); err != nil {
 		return Move{}, err
@@ -189,21 +192,26 @@ func (m *moving) ready() bool {
 	}
 	verdict := Check(m.contract, m.source.capture, VMMNone)
 	for i := range verdict.Findings {
-		f := &verdict.Findings[i]
-		point := MovePoint{Outcome: MoveUnknown, Source: true, Register: f.Register, Field: f.Field, Carried: f.Wanted, Means: f.Means}
-		if len(f.Hosts) > 0 {
-			point.There = f.Hosts[0].Value
-		}
-		switch f.Verdict {
-		case Yes:
-			continue
-		case No:
-			point.Outcome = MoveRefused
-			if point.Means == "" {
+		if f := &verdict.Findings[i]; f.Verdict != Yes {
+			point := givenPoint(f)
+			point.Source = true
+			if f.Verdict == No && point.Means == "" {
 				point.Means = "the source does not take it"
 			}
+			m.add(point)
 		}
-		m.add(point)
 	}
 	return verdict.Verdict != No
+}
+
+// givenPoint is a finding about a host that is given a contract, as a point of a move.
+func givenPoint(f *Finding) MovePoint {
+	point := MovePoint{Outcome: MoveUnknown, Register: f.Register, Field: f.Field, Carried: f.Wanted, Means: f.Means}
+	if len(f.Hosts) > 0 {
+		point.There = f.Hosts[0].Value
+	}
+	if f.Verdict == No {
+		point.Outcome = MoveRefused
+	}
+	return point
 }

@@ -29,8 +29,16 @@ func (m *moving) judge() {
 		return
 	}
 	m.carry()
-	if m.source.setup.Listed == nil || m.target.setup.Listed == nil {
+	if m.rules.givesContract {
+		m.given()
+		m.others()
+		return
+	}
+	switch {
+	case m.source.setup.Listed == nil || m.target.setup.Listed == nil:
 		m.add(MovePoint{Outcome: MoveUnknown, Register: "register list", Carried: stateSameList, There: stateNotCaptured})
+	case m.rules.comparesLists && m.source.setup.Registers == Imported:
+		m.add(MovePoint{Outcome: MoveUnknown, Source: true, Register: "register list", There: stateNotCaptured, Means: asLeft})
 	}
 	for place := range arm64.Registers {
 		if !leftToVMM(place) {
@@ -39,6 +47,52 @@ func (m *moving) judge() {
 	}
 	m.others()
 	m.vectors()
+}
+
+// given judges a target that is given the contract.
+func (m *moving) given() {
+	verdict := Check(m.contract, m.target.capture, VMMNone)
+	for i := range verdict.Findings {
+		f := &verdict.Findings[i]
+		if f.Verdict == Yes {
+			continue
+		}
+		point := givenPoint(f)
+		switch place, known := arm64.Place(f.Register); {
+		case f.Verdict != No:
+		case known && arm64.Registers[place].Scope == isa.Hardware:
+			point.Outcome, point.Seen = MoveSeen, point.There
+		case f.Kind == KindList || point.There == stateAbsent:
+			point.Errno = "ENOENT"
+		case known && m.takenAllTheSame(place, f.Field):
+			point.Means = "taken, and stored otherwise"
+		default:
+			point.Errno = "EINVAL"
+		}
+		m.add(point)
+	}
+	for place, mask := range m.contract.Vary {
+		from, to := m.source.setup.View.Values[place], m.target.setup.View.Values[place]
+		for _, varied := range variedFields(place, mask) {
+			if (from^to)&varied.mask != 0 && m.seenBySource(place) {
+				text := registerText(place, to&varied.mask)
+				m.add(MovePoint{Outcome: MoveSeen, Register: arm64.Registers[place].Name, Field: varied.name, Carried: registerText(place, from&varied.mask), There: text, Seen: text, Means: "the contract leaves it to each host"})
+			}
+		}
+	}
+}
+
+// takenAllTheSame reports whether the target takes the contract's value of a field that it
+// does not show.
+func (m *moving) takenAllTheSame(place int, field string) bool {
+	first, end := arm64.SlotsOf(place)
+	for slot := first; slot < end; slot++ {
+		if _, f := arm64.Slots[slot].Describe(); f.Name == field {
+			member, known := arm64.Slots[slot].Extract(m.contract.View.Values[place])
+			return known && m.target.field(slot, member, m.sameCPU()).taken == Yes
+		}
+	}
+	return false
 }
 
 // carry fills in what the source holds.
@@ -157,6 +211,12 @@ func (m *moving) missing(id arm64.ID, value uint64, known bool) {
 	switch {
 	case m.target.setup.Listed == nil:
 		point.Outcome, point.There = MoveUnknown, stateNotCaptured
+	case m.target.setup.leftUnlisted(id):
+		point.Outcome, point.There, point.Means = MoveUnknown, stateNotCaptured, asLeft
+	case m.rules.givesContract && (m.notListed(id) || known && value == 0):
+		return // nobody misses it
+	case m.rules.givesContract && !known:
+		point.Outcome, point.Means = MoveUnknown, "refused where it is not 0"
 	case !m.rules.comparesLists:
 		point.Errno, point.There = "ENOENT", stateAbsent
 	default:
@@ -173,6 +233,12 @@ func (m *moving) missing(id arm64.ID, value uint64, known bool) {
 	m.add(point)
 }
 
+// notListed reports whether the contract is known not to list a register.
+func (m *moving) notListed(id arm64.ID) bool {
+	_, found := slices.BinarySearch(m.contract.Listed, id)
+	return m.contract.Listed != nil && !found
+}
+
 // fields judges a register that is written on the target.
 func (m *moving) fields(place int) {
 	value := m.carried.Values[place]
@@ -183,6 +249,10 @@ func (m *moving) fields(place int) {
 		if !m.freelyTaken(place) || !arm64.TakesWhole(place, value, &m.target.setup.View) {
 			m.add(MovePoint{Outcome: MoveUnknown, Register: "CLIDR_EL1", There: registerText(place, m.target.setup.View.Values[place]), Means: "the state has what the VMM wrote on the source, which was not captured"})
 		}
+		return
+	}
+	if place == arm64.CLIDREL1 && !m.rules.writesCLIDR && m.contract == nil && m.source.capture.left(m.source.setup, place) {
+		m.add(MovePoint{Outcome: MoveUnknown, Source: true, Register: "CLIDR_EL1", There: registerText(place, m.target.setup.View.Values[place]), Means: asLeft})
 		return
 	}
 	if place == arm64.CTREL0 && m.unlikeCTR() {

@@ -21,6 +21,8 @@ type Pool struct {
 	// alone, under the same policy, and do not have in this pool: what the
 	// contract hides, and what goes with the setup.
 	GivesUp map[string][]string
+	// captures are the hosts, in no order.
+	captures []*Capture
 }
 
 // Rung is one way to divide the hosts.
@@ -45,6 +47,8 @@ type PoolsResult struct {
 	Distinct int
 	// Alone are hosts that have no certain contract even by themselves.
 	Alone []HostVerdict
+	// Parted are moves that PoolsThatMove divided pools for; nil from others.
+	Parted []Move
 }
 
 // Pools divides the hosts into the fewest pools that each have a contract, and
@@ -267,6 +271,7 @@ func (p *pooling) pool(group []int) (*Pool, error) {
 		lost := lostFeatures(p.shown[v], &result.Contract.View)
 		for _, host := range p.views[v].hosts {
 			pool.Hosts = append(pool.Hosts, host.Name)
+			pool.captures = append(pool.captures, host)
 			pool.GivesUp[host.Name] = lost
 		}
 	}

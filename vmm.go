@@ -17,8 +17,8 @@ import (
 //   - Firecracker: src/vmm/src/arch/aarch64/vcpu.rs (save_state, restore_state,
 //     init_vcpu) and cache_info.rs, in August 2026.
 
-// VMMs are the VMMs whose moves are known, without versions. ParseVMM takes them, and
-// some with a version.
+// VMMs are the VMMs that people run whose moves are known, without versions. ParseVMM
+// takes them, some with a version, and VMMGuise.
 var VMMs = []VMM{VMMQEMU, VMMFirecracker}
 
 // tolerance is a register that may be in a state, and not in the target's list.
@@ -49,6 +49,10 @@ func mustEncode(name string) arm64.ID {
 // mover is what one VMM does when it moves a VM.
 type mover struct {
 	vmm VMM
+	// givesContract: it gives the contract to the VM on the target, with the target's own
+	// bits where they vary, and replays what is no contract's; what the target does not
+	// have and nobody misses it leaves behind. Other VMMs replay everything.
+	givesContract bool
 	// comparesLists: it refuses a state with a register that the target does not
 	// list, before it writes any.
 	comparesLists bool
@@ -60,6 +64,9 @@ type mover struct {
 	features []Feature
 	// noPMU: it makes no VM with a PMU.
 	noPMU bool
+	// leavesBitmaps: it writes hypercall bitmaps to a new VM only where a template
+	// names them.
+	leavesBitmaps bool
 	// writesCLIDR: it replaces CLIDR_EL1 of a new VM by what its host's files in
 	// /sys say.
 	writesCLIDR bool
@@ -73,7 +80,7 @@ var (
 )
 
 // ParseVMM reads the name of a VMM, with a version or without: qemu, qemu@11.1,
-// firecracker. Without one it stands for the strictest that is known.
+// firecracker, guise. Without one it stands for the strictest that is known.
 func ParseVMM(text string) (VMM, error) {
 	_, err := moverOf(VMM(text))
 	return VMM(text), err
@@ -95,12 +102,14 @@ func moverOf(vmm VMM) (*mover, error) {
 			m.tolerances, m.maybe = qemuTolerances, slices.Compare(v[:], qemuWith[:]) < 0
 		}
 		return m, nil
+	case vmm == VMMGuise:
+		return &mover{vmm: vmm, givesContract: true}, nil
 	case VMM(name) == VMMFirecracker && given:
 		return nil, fmt.Errorf("%s: versions of Firecracker are not told apart; want firecracker", vmm)
 	case VMM(name) == VMMFirecracker:
-		return &mover{vmm: vmm, noPMU: true, writesCLIDR: true}, nil
+		return &mover{vmm: vmm, noPMU: true, leavesBitmaps: true, writesCLIDR: true}, nil
 	}
-	return nil, fmt.Errorf("%q is no VMM whose moves are known; want qemu, qemu@VERSION or firecracker", vmm)
+	return nil, fmt.Errorf("%q is no VMM whose moves are known; want qemu, qemu@VERSION, firecracker or guise", vmm)
 }
 
 // majorMinor reads the first two numbers of a version.
@@ -119,6 +128,23 @@ func majorMinor(text string) (v [2]int, err error) {
 		}
 	}
 	return v, nil
+}
+
+// ComparesLists reports whether the VMM refuses a state with a register that the target
+// does not list, before it writes any.
+func (v VMM) ComparesLists() bool {
+	rules, err := moverOf(v)
+	return err == nil && rules.comparesLists
+}
+
+// Tolerates says whether the VMM forgives that the target does not list a register of the
+// state, which has the value there. It is Unknown for VMMs and versions that are not known.
+func (v VMM) Tolerates(id arm64.ID, value uint64) Verdict {
+	rules, err := moverOf(v)
+	if err != nil {
+		return Unknown
+	}
+	return rules.tolerates(id, value, true)
 }
 
 // tolerates says whether the VMM forgives that a register of the state is not in the

@@ -22,6 +22,9 @@ var imported = []struct{ name, fingerprint, assume string }{
 	{"graviton3@5.10", "fingerprint_ARM_NEOVERSE_V1_5.10host.json", ""},
 	{"graviton3@6.1", "fingerprint_ARM_NEOVERSE_V1_6.1host.json", ""},
 	{"graviton3@6.18", "fingerprint_ARM_NEOVERSE_V1_6.18host.json", "6.18"},
+	{"graviton4@5.10", "fingerprint_ARM_NEOVERSE_V2_5.10host.json", ""},
+	{"graviton4@6.1", "fingerprint_ARM_NEOVERSE_V2_6.1host.json", ""},
+	{"graviton4@6.18", "fingerprint_ARM_NEOVERSE_V2_6.18host.json", "6.18"},
 }
 
 // TestImportedCapturesAreUpToDate: what is embedded is what our importer makes

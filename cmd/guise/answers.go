@@ -162,12 +162,14 @@ type hostVerdictJSON struct {
 	Verdict  string        `json:"verdict"`
 	Findings []findingJSON `json:"findings"`
 	RestsOn  []string      `json:"restsOn"`
+	// Moves are those from the host, where a VMM was named.
+	Moves []moveJSON `json:"moves,omitzero"`
 }
 
 func verdictsJSON(verdicts []guise.HostVerdict) []hostVerdictJSON {
 	out := make([]hostVerdictJSON, len(verdicts))
 	for i, v := range verdicts {
-		out[i] = hostVerdictJSON{v.Host, v.Verdict.String(), findingsJSON(v.Findings), v.RestsOn}
+		out[i] = hostVerdictJSON{v.Host, v.Verdict.String(), findingsJSON(v.Findings), v.RestsOn, nil}
 	}
 	return out
 }

@@ -12,7 +12,7 @@ type checkCommand struct {
 	Contract     string   `arg:"" help:"A contract, - for standard input, or a host: then a VM that uses everything it offers."`
 	Hosts        []string `arg:"" name:"host" help:"Capture or fleet files, - for standard input, or catalogue names."`
 	AssumeKernel string   `placeholder:"VERSION" help:"Derive what hosts take from this kernel's profile where it was not tried."`
-	For          string   `enum:",qemu,firecracker" default:"" placeholder:"VMM" help:"Add what this VMM does with the contract: qemu or firecracker."`
+	For          string   `placeholder:"VMM" help:"Add what this VMM does with the contract, and what comes of its moves between the hosts: qemu, qemu@VERSION, firecracker, or any."`
 	JSON         bool     `help:"Print the answer as JSON."`
 	Verbose      bool     `short:"v" help:"List every finding."`
 }
@@ -27,12 +27,31 @@ func (c *checkCommand) Run(s *session) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	vmms := []guise.VMM{guise.VMMNone}
+	if c.For != "" {
+		if vmms, err = vmmsNamed(c.For); err != nil {
+			return 0, err
+		}
+	}
 	verdicts := make([]guise.HostVerdict, len(captures))
 	for i, capture := range captures {
-		verdicts[i] = guise.Check(contract, capture, guise.VMM(c.For))
+		verdicts[i] = checkFor(contract, capture, vmms)
 	}
+	moves, err := c.moves(contract, captures, vmms)
+	if err != nil {
+		return 0, &inputError{err}
+	}
+	status := statusOf(max(worstVerdict(verdicts), worstOutcome(moves)))
 	if c.JSON {
-		return worstStatus(verdicts), s.printJSON(verdictsJSON(verdicts))
+		answer := verdictsJSON(verdicts)
+		for i := range answer {
+			for j := range moves {
+				if moves[j].From == answer[i].Host {
+					answer[i].Moves = append(answer[i].Moves, moveDocument(&moves[j]))
+				}
+			}
+		}
+		return status, s.printJSON(answer)
 	}
 	for i := range verdicts {
 		if i > 0 {
@@ -40,7 +59,40 @@ func (c *checkCommand) Run(s *session) (int, error) {
 		}
 		c.print(s, &verdicts[i])
 	}
-	return worstStatus(verdicts), nil
+	c.printMoves(s, contract, captures, moves)
+	return status, nil
+}
+
+// checkFor is the worst of what VMMs make of a contract on a host.
+func checkFor(contract *guise.Contract, capture *guise.Capture, vmms []guise.VMM) guise.HostVerdict {
+	var worst guise.HostVerdict
+	for i, vmm := range vmms {
+		if v := guise.Check(contract, capture, vmm); i == 0 || v.Verdict > worst.Verdict {
+			worst = v
+		}
+	}
+	return worst
+}
+
+// moves says what comes of moves between the hosts where a VMM was named; of one host
+// alone there is none.
+func (c *checkCommand) moves(contract *guise.Contract, captures []*guise.Capture, vmms []guise.VMM) ([]guise.Move, error) {
+	if c.For == "" {
+		return nil, nil
+	}
+	if contract.Power != nil {
+		return nil, fmt.Errorf("--for %s: %s is of POWER, where no VMM's moves are known", c.For, contract.Name)
+	}
+	return guise.Moves(contract, captures, "", vmms, nil)
+}
+
+// printMoves says what comes of the moves: of two in full, of more in a matrix.
+func (c *checkCommand) printMoves(s *session, contract *guise.Contract, captures []*guise.Capture, moves []guise.Move) {
+	if len(moves) == 0 {
+		return
+	}
+	fmt.Fprintln(s.stdout)
+	printMoves(s, contract, captures, moves, c.Verbose)
 }
 
 // contract reads the contract, or makes the one of a VM that uses everything

@@ -95,7 +95,7 @@ type completedWords struct {
 var completedPlaces = map[string]completedKind{
 	"FILE": "file", "FILE|MODEL": "file", "DIR": "file", "device": "file", "file": "file", "state": "file", "args": "file", "scenarios": "file", "questions": "file",
 	"HOST": "host", "host": "host", "a": "host", "b": "host", "contract": "host", "what": "host",
-	"name": "capture",
+	"name": "capture", "VMM": "words:any firecracker qemu",
 	"FEAT": "feature", "FIELD": "field", "FEATURE": "vcpu",
 	"VERSION": "kernel", "VERSION|PATH": "kernel", "from": "kernel", "to": "kernel",
 }

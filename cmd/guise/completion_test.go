@@ -37,7 +37,7 @@ var completions = []struct{ line, want string }{
 	{"guise baseline ho", "host.json"},
 	{"guise baseline -o ho", "host.json"},
 	{"guise baseline -o grav", ""},
-	{"guise check host.json --for ", "firecracker qemu"},
+	{"guise check host.json --for ", "any firecracker qemu"},
 	{"guise check host.json graviton3@5", "graviton3@5.10"},
 	{"guise explain --arch p", "power"},
 	{"guise import firecracker cap", "captures"},

@@ -48,13 +48,9 @@ type movePointJSON struct {
 }
 
 func (c *movesCommand) Run(s *session) (int, error) {
-	vmms := guise.VMMs
-	if c.For != "any" {
-		vmm, err := guise.ParseVMM(c.For)
-		if err != nil {
-			return 0, &inputError{fmt.Errorf("--for: %w", err)}
-		}
-		vmms = []guise.VMM{vmm}
+	vmms, err := vmmsNamed(c.For)
+	if err != nil {
+		return 0, err
 	}
 	contract, captures, err := c.subjects(s)
 	if err != nil {
@@ -65,19 +61,30 @@ func (c *movesCommand) Run(s *session) (int, error) {
 			return 0, &inputError{fmt.Errorf("%s %s: is none of the hosts", flag, name)}
 		}
 	}
-	moves, err := c.moves(contract, captures, vmms)
+	moves, err := guise.Moves(contract, captures, c.Setup, vmms, func(from, to *guise.Capture) bool {
+		return (c.From == "" || from.Name == c.From) && (c.To == "" || to.Name == c.To)
+	})
 	if err != nil {
 		return 0, &inputError{err}
 	}
-	verdict := guise.Yes
-	for i := range moves {
-		verdict = max(verdict, moves[i].Outcome.Verdict())
-	}
+	verdict := worstOutcome(moves)
 	if c.JSON {
 		return statusOf(verdict), s.printJSON(movesDocument(c.For, contract, moves))
 	}
-	c.print(s, contract, captures, moves)
+	printMoves(s, contract, captures, moves, c.Verbose)
 	return statusOf(verdict), nil
+}
+
+// vmmsNamed are the VMMs that --for names: one, or any of those whose moves are known.
+func vmmsNamed(name string) ([]guise.VMM, error) {
+	if name == "any" {
+		return guise.VMMs, nil
+	}
+	vmm, err := guise.ParseVMM(name)
+	if err != nil {
+		return nil, &inputError{fmt.Errorf("--for: %w", err)}
+	}
+	return []guise.VMM{vmm}, nil
 }
 
 // subjects reads the contract, where there is one, and the hosts.
@@ -101,44 +108,24 @@ func (c *movesCommand) subjects(s *session) (*guise.Contract, []*guise.Capture, 
 	return contract, captures, nil
 }
 
-// moves judges the pairs that were asked for; of several VMMs the worst counts.
-func (c *movesCommand) moves(contract *guise.Contract, captures []*guise.Capture, vmms []guise.VMM) ([]guise.Move, error) {
-	var moves []guise.Move
-	for _, from := range captures {
-		for _, to := range captures {
-			if from == to || c.From != "" && from.Name != c.From || c.To != "" && to.Name != c.To {
-				continue
-			}
-			var worst guise.Move
-			for i, vmm := range vmms {
-				m, err := guise.MoveOne(contract, from, to, c.Setup, vmm)
-				if err != nil {
-					return nil, err
-				}
-				if i == 0 || m.Outcome > worst.Outcome {
-					worst = m
-				}
-			}
-			moves = append(moves, worst)
-		}
-	}
-	return moves, nil
-}
-
 func movesDocument(vmm string, contract *guise.Contract, moves []guise.Move) movesJSON {
 	document := movesJSON{VMM: vmm, Moves: make([]moveJSON, len(moves))}
 	if contract != nil {
 		document.Contract = contract.Name
 	}
 	for i := range moves {
-		m := &moves[i]
-		document.Moves[i] = moveJSON{m.From, m.To, m.VMM, m.Setup.Key(), m.Outcome.String(), make([]movePointJSON, len(m.Points))}
-		for j := range m.Points {
-			p := &m.Points[j]
-			document.Moves[i].Points[j] = movePointJSON{
-				p.Outcome.String(), side(p), p.Register, p.Field,
-				typed(p.Register, p.Carried), typed(p.Register, p.There), typed(p.Register, p.Seen), p.Errno, p.Means,
-			}
+		document.Moves[i] = moveDocument(&moves[i])
+	}
+	return document
+}
+
+func moveDocument(m *guise.Move) moveJSON {
+	document := moveJSON{m.From, m.To, m.VMM, m.Setup.Key(), m.Outcome.String(), make([]movePointJSON, len(m.Points))}
+	for j := range m.Points {
+		p := &m.Points[j]
+		document.Points[j] = movePointJSON{
+			p.Outcome.String(), side(p), p.Register, p.Field,
+			typed(p.Register, p.Carried), typed(p.Register, p.There), typed(p.Register, p.Seen), p.Errno, p.Means,
 		}
 	}
 	return document
@@ -151,9 +138,9 @@ func side(p *guise.MovePoint) string {
 	return "target"
 }
 
-// print gives a matrix of many moves, and of few the reasons.
-func (c *movesCommand) print(s *session, contract *guise.Contract, captures []*guise.Capture, moves []guise.Move) {
-	detailed := len(moves) <= 2 || c.Verbose
+// printMoves gives a matrix of many moves, and of few the reasons.
+func printMoves(s *session, contract *guise.Contract, captures []*guise.Capture, moves []guise.Move, verbose bool) {
+	detailed := len(moves) <= 2 || verbose
 	if len(moves) > 2 {
 		matrix(s, captures, moves)
 	}
@@ -164,7 +151,7 @@ func (c *movesCommand) print(s *session, contract *guise.Contract, captures []*g
 		if i > 0 || len(moves) > 2 {
 			fmt.Fprintln(s.stdout)
 		}
-		printMove(s, contract, &moves[i], c.Verbose)
+		printMove(s, contract, &moves[i], verbose)
 	}
 	if !detailed {
 		s.hint("guise moves ... --from HOST --to HOST gives the reasons of one, -v those of all")

@@ -11,8 +11,9 @@ import (
 type poolsCommand struct {
 	hostArguments
 	policyFlags
-	Rungs int  `default:"4" placeholder:"N" help:"Show at most this many rungs of the ladder."`
-	JSON  bool `help:"Print the answer as JSON."`
+	Rungs int    `default:"4" placeholder:"N" help:"Show at most this many rungs of the ladder."`
+	For   string `placeholder:"VMM" help:"Only pools in which every move works that this VMM makes: qemu, qemu@VERSION, firecracker, or any. The ladder then has one rung."`
+	JSON  bool   `help:"Print the answer as JSON."`
 }
 
 func (c *poolsCommand) Run(s *session) (int, error) {
@@ -28,7 +29,7 @@ func (c *poolsCommand) Run(s *session) (int, error) {
 		return 0, err
 	}
 	task := progress.Start(s.ctx, "finding pools of "+count(len(captures), "host"), 0, progress.Things)
-	result, err := guise.Pools(captures, policy, c.Rungs)
+	result, err := c.pools(captures, policy)
 	task.Done()
 	if err != nil {
 		return 0, &inputError{err}
@@ -42,6 +43,18 @@ func (c *poolsCommand) Run(s *session) (int, error) {
 	}
 	c.print(s, len(captures), result)
 	return status, nil
+}
+
+// pools finds the pools, with moves in mind where a VMM was named.
+func (c *poolsCommand) pools(captures []*guise.Capture, policy *guise.Policy) (*guise.PoolsResult, error) {
+	if c.For == "" {
+		return guise.Pools(captures, policy, c.Rungs)
+	}
+	vmms, err := vmmsNamed(c.For)
+	if err != nil {
+		return nil, err
+	}
+	return guise.PoolsThatMove(captures, policy, vmms)
 }
 
 // print writes the ladder for a person.
@@ -63,6 +76,7 @@ func (c *poolsCommand) print(s *session, hosts int, result *guise.PoolsResult) {
 	for i := range result.Rungs {
 		c.printRung(s, &result.Rungs[i], i > 0)
 	}
+	c.printParted(s, result.Parted)
 	if len(result.Rungs) > 0 && len(result.Alone) > 0 {
 		fmt.Fprintln(s.stdout)
 	}
@@ -70,6 +84,29 @@ func (c *poolsCommand) print(s *session, hosts int, result *guise.PoolsResult) {
 		claim, more := aloneHeadline(&result.Alone[i])
 		s.headline(result.Alone[i].Verdict, claim, more)
 	}
+}
+
+// printParted says for which moves pools were divided.
+func (c *poolsCommand) printParted(s *session, parted []guise.Move) {
+	if len(parted) == 0 {
+		return
+	}
+	fmt.Fprintf(s.stdout, "\napart, as a VM under the contract of both does not move\n")
+	rows := [][]string{{"from", "to", "VMM", "outcome", "because of"}}
+	for i := range parted {
+		if i == shortMove {
+			s.hint("%d more in --json", len(parted)-i)
+			break
+		}
+		m := &parted[i]
+		p := &m.Points[0]
+		because := p.Name()
+		if p.Errno != "" {
+			because += " (" + p.Errno + ")"
+		}
+		rows = append(rows, []string{m.From, m.To, string(m.VMM), m.Outcome.String(), because})
+	}
+	columns(s.stdout, rows)
 }
 
 // aloneHeadline says of a host that is in no pool whether it has a contract.
@@ -120,6 +157,8 @@ type poolsAnswer struct {
 	Bound    int               `json:"bound"`
 	Distinct int               `json:"distinctViews"`
 	Alone    []hostVerdictJSON `json:"alone"`
+	// Parted are moves that pools were divided for, where a VMM was named.
+	Parted []moveJSON `json:"parted,omitzero"`
 }
 
 func poolsJSON(result *guise.PoolsResult) poolsAnswer {
@@ -130,6 +169,9 @@ func poolsJSON(result *guise.PoolsResult) poolsAnswer {
 			rung.Pools = append(rung.Pools, poolJSON{p.Hosts, p.Contract.Setup.Key(), p.Contract.Digest(), p.GivesUp})
 		}
 		answer.Rungs = append(answer.Rungs, rung)
+	}
+	for i := range result.Parted {
+		answer.Parted = append(answer.Parted, moveDocument(&result.Parted[i]))
 	}
 	return answer
 }

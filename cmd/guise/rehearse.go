@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/lab"
@@ -18,6 +16,7 @@ type rehearseCommand struct {
 	Contract string   `arg:"" placeholder:"CONTRACT" help:"Contract of the VM that is moved, - for standard input."`
 	From     string   `required:"" placeholder:"KERNEL/CPU" help:"The host it leaves: 7.2/neoverse-n1."`
 	To       string   `required:"" placeholder:"KERNEL/CPU" help:"The host it goes to."`
+	For      string   `default:"guise" placeholder:"VMM" help:"Restore in the order of a VMM: guise, qemu or qemu@VERSION."`
 	Filter   []string `placeholder:"BASE:COUNT:ACTION" help:"Install an SMCCC filter: handle, deny or forward."`
 	JSON     bool     `name:"json" help:"Print what became of the VM as a document; where its contract was refused, the proof of that."`
 	labHost
@@ -40,6 +39,10 @@ func (c *rehearseCommand) Run(s *session) (int, error) {
 	contract, err := guise.ReadContract(c.Contract, data)
 	if err != nil {
 		return 0, &inputError{err}
+	}
+	vmm, err := restorer(c.For)
+	if err != nil {
+		return 0, err
 	}
 	from, err := c.endpoint("--from", c.From)
 	if err != nil {
@@ -70,7 +73,7 @@ func (c *rehearseCommand) Run(s *session) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	arrived, err := c.half(s, to, []string{"vm", "restore", rehearsedState, "-o", rehearsedArrival}, rehearsedState, saved, rehearsedArrival)
+	arrived, err := c.half(s, to, []string{"vm", "restore", rehearsedState, "--for", string(vmm), "-o", rehearsedArrival}, rehearsedState, saved, rehearsedArrival)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", c.To, err)
 	}
@@ -85,7 +88,7 @@ func (c *rehearseCommand) Run(s *session) (int, error) {
 	} else if err := printArrival(s.stdout, state, arrival); err != nil {
 		return 0, err
 	}
-	if err := c.prediction(s, to, contract, arrival); err != nil {
+	if err := c.prediction(s, from, to, contract, arrival, vmm); err != nil {
 		return 0, err
 	}
 	if arrival.Arrived() {
@@ -105,14 +108,19 @@ func (c *rehearseCommand) endpoint(flag, text string) (lab.Host, error) {
 }
 
 // half runs guise in a lab host with one file, and brings another one back. A
-// status of 1 is an answer like 0. The host is booted, never restored: a move is
+// status of 1 is an answer like 0. The host of a VM is booted, never restored: a move is
 // between kernels that have run.
 func (c *rehearseCommand) half(s *session, host lab.Host, args []string, name string, content []byte, output string) ([]byte, error) {
+	host.Fresh = true
+	return c.inside(s, host, args, name, content, output)
+}
+
+// inside is half in a host that may be restored from a snapshot.
+func (c *rehearseCommand) inside(s *session, host lab.Host, args []string, name string, content []byte, output string) ([]byte, error) {
 	job := lab.Job{Args: args, Outputs: []string{output}, Env: unwatched}
 	if name != "" {
 		job.Files = []lab.File{{Path: name, Content: content}}
 	}
-	host.Fresh = true
 	s.tidy()
 	result, err := lab.Run(s.ctx, host, job)
 	if err != nil {
@@ -150,18 +158,24 @@ func (c *rehearseCommand) refused(s *session, from lab.Host, contract []byte) (i
 	return statusOf(proof.Verdict()), errors.Join(err, out.Flush())
 }
 
-// prediction captures the target and says whether guise check foresaw what
-// happened.
-func (c *rehearseCommand) prediction(s *session, to lab.Host, contract *guise.Contract, arrival *move.Arrival) error {
-	data, err := c.half(s, to, []string{"capture", "--setup", contract.Setup.Key(), "-o", rehearsedCapture}, "", nil, rehearsedCapture)
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.To, err)
+// prediction captures both hosts and says whether guise moves foresees what happened.
+func (c *rehearseCommand) prediction(s *session, from, to lab.Host, contract *guise.Contract, arrival *move.Arrival, vmm guise.VMM) error {
+	var ends [2]*guise.Capture
+	for i, host := range []lab.Host{from, to} {
+		name := []string{c.From, c.To}[i]
+		data, err := c.inside(s, host, []string{"capture", "--setup", contract.Setup.Key(), "-o", rehearsedCapture}, "", nil, rehearsedCapture)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if ends[i], err = guise.ReadCapture(name, data); err != nil {
+			return err
+		}
 	}
-	capture, err := guise.ReadCapture(c.To, data)
+	foretold, err := guise.MoveOne(contract, ends[0], ends[1], "", vmm)
 	if err != nil {
 		return err
 	}
-	foreseen, unforeseen := compareWithCheck(contract, capture, arrival)
+	foreseen, unforeseen := compareWithMove(&foretold, arrival)
 	for _, line := range foreseen {
 		fmt.Fprintf(s.stderr, "foreseen: %s\n", line)
 	}
@@ -169,65 +183,7 @@ func (c *rehearseCommand) prediction(s *session, to lab.Host, contract *guise.Co
 		fmt.Fprintf(s.stderr, "not foreseen: %s\n", line)
 	}
 	if len(unforeseen) > 0 {
-		return errors.New("guise check and the kernel disagree; please report this with the contract and the capture")
+		return errors.New("guise moves and the kernel disagree; please report this with the contract and captures of both hosts")
 	}
 	return nil
-}
-
-// compareWithCheck holds what a host refused against what guise check says of
-// it: both must name the same fields. A value that is refused is EINVAL, a
-// register that is not there ENOENT. What the check left open it did not
-// foresee, and did not get wrong.
-func compareWithCheck(contract *guise.Contract, capture *guise.Capture, arrival *move.Arrival) (foreseen, unforeseen []string) {
-	predicted, open := map[string]syscall.Errno{}, map[string]bool{}
-	verdict := guise.Check(contract, capture, guise.VMMNone)
-	for i := range verdict.Findings {
-		f := &verdict.Findings[i]
-		open[f.Name()] = open[f.Name()] || f.Verdict == guise.Unknown
-		if f.Verdict != guise.No {
-			continue
-		}
-		predicted[f.Name()] = syscall.EINVAL
-		if f.Kind == guise.KindList || len(f.Hosts) > 0 && strings.Contains(f.Hosts[0].Value, "no such register") {
-			predicted[f.Name()] = syscall.ENOENT
-		}
-	}
-	happened := map[string]syscall.Errno{}
-	for i := range arrival.Contract {
-		happened[arrival.Contract[i].Name()] = arrival.Contract[i].Errno
-	}
-	for _, r := range arrival.Refused {
-		happened[r.Name] = r.Errno
-	}
-	for name, errno := range happened {
-		switch wanted, ok := predicted[name]; {
-		case open[name]:
-			foreseen = append(foreseen, name+" was left open")
-		case !ok:
-			unforeseen = append(unforeseen, fmt.Sprintf("%s was refused (%v)", name, errno))
-		case errno != 0 && errno != wanted:
-			unforeseen = append(unforeseen, fmt.Sprintf("%s was refused with %v, not %v", name, errno, wanted))
-		case errno == 0:
-			foreseen = append(foreseen, name+" is accepted and shown otherwise")
-		default:
-			foreseen = append(foreseen, fmt.Sprintf("%s is refused (%v)", name, wanted))
-		}
-	}
-	for name := range predicted {
-		if _, ok := happened[name]; ok {
-			continue
-		}
-		register, _, _ := strings.Cut(name, ".")
-		switch {
-		case slices.ContainsFunc(arrival.Differences, func(d move.Difference) bool { return strings.HasSuffix(d.What, " "+register) }):
-			foreseen = append(foreseen, name+" is taken, and a guest sees another value")
-		case arrival.Looked == 0 && len(happened) > 0:
-			// Nobody looked, as something else was refused.
-		default:
-			unforeseen = append(unforeseen, name+" was taken")
-		}
-	}
-	slices.Sort(foreseen)
-	slices.Sort(unforeseen)
-	return foreseen, unforeseen
 }

@@ -6,36 +6,41 @@ import (
 	"testing"
 
 	"github.com/guise-project/guise"
-	"github.com/guise-project/guise/isa/arm64"
 	"github.com/guise-project/guise/vm"
 	"github.com/guise-project/guise/vm/move"
 )
 
-// TestCompareWithCheck holds what happened against what was foreseen.
-func TestCompareWithCheck(t *testing.T) {
-	capture := &guise.Capture{Name: "host", Setups: []guise.CapturedSetup{{}}}
-	setup := &capture.Setups[0]
-	setup.View.Put(arm64.IDAA64PFR0EL1, 0x11)
-	offers := arm64.Offers{}
-	offers.FromView(&setup.View)
-	setup.Offers = &offers
-	contract := &guise.Contract{}
-	contract.View.Put(arm64.IDAA64PFR0EL1, 0x12)
-	contract.Complete(func(arm64.ID) bool { return false })
+// TestCompareWithMove holds what happened against what was foreseen.
+func TestCompareWithMove(t *testing.T) {
+	el0 := guise.MovePoint{Outcome: guise.MoveRefused, Register: "ID_AA64PFR0_EL1", Field: "EL0", Errno: "EINVAL"}
+	open := guise.MovePoint{Outcome: guise.MoveUnknown, Register: "CTR_EL0", Field: "IDC"}
+	seen := guise.MovePoint{Outcome: guise.MoveSeen, Register: "CNTFRQ_EL0"}
+	listed := guise.MovePoint{Outcome: guise.MoveRefused, Register: "TCR2_EL1"}
 	refusal := vm.Refusal{Register: "ID_AA64PFR0_EL1", Field: "EL0", Wanted: 2, There: 1, Errno: syscall.EINVAL}
+	none := []string(nil)
 	for _, row := range []struct {
 		name                 string
+		points               []guise.MovePoint
 		arrival              move.Arrival
 		foreseen, unforeseen []string
 	}{
-		{"as foreseen", move.Arrival{Contract: []vm.Refusal{refusal}}, []string{"ID_AA64PFR0_EL1.EL0 is refused (invalid argument)"}, nil},
-		{"shown otherwise", move.Arrival{Looked: 1, Differences: []move.Difference{{What: "mrs ID_AA64PFR0_EL1"}}},
-			[]string{"ID_AA64PFR0_EL1.EL0 is taken, and a guest sees another value"}, nil},
-		{"taken after all", move.Arrival{Looked: 1}, nil, []string{"ID_AA64PFR0_EL1.EL0 was taken"}},
-		{"something else", move.Arrival{Contract: []vm.Refusal{refusal, {Register: "CTR_EL0", Field: "IDC", Errno: syscall.EINVAL}}},
-			[]string{"ID_AA64PFR0_EL1.EL0 is refused (invalid argument)"}, []string{"CTR_EL0.IDC was refused (invalid argument)"}},
+		{"nothing", nil, move.Arrival{Looked: 1}, none, none},
+		{"as foreseen", []guise.MovePoint{el0}, move.Arrival{Contract: []vm.Refusal{refusal}}, []string{"ID_AA64PFR0_EL1.EL0 is refused (invalid argument)"}, none},
+		{"by another errno", []guise.MovePoint{el0}, move.Arrival{Contract: []vm.Refusal{{Register: "ID_AA64PFR0_EL1", Errno: syscall.ENOENT}}}, none,
+			[]string{"ID_AA64PFR0_EL1 was refused with no such file or directory, not EINVAL"}},
+		{"shown otherwise", []guise.MovePoint{el0}, move.Arrival{Looked: 1, Differences: []move.Difference{{What: "mrs ID_AA64PFR0_EL1"}}},
+			[]string{"ID_AA64PFR0_EL1.EL0 is taken, and a guest sees another value"}, none},
+		{"taken after all", []guise.MovePoint{el0}, move.Arrival{Looked: 1}, none, []string{"ID_AA64PFR0_EL1.EL0 was taken"}},
+		{"something else", []guise.MovePoint{el0}, move.Arrival{Contract: []vm.Refusal{refusal, {Register: "CTR_EL0", Field: "IDC", Errno: syscall.EINVAL}}},
+			[]string{"ID_AA64PFR0_EL1.EL0 is refused (invalid argument)"}, []string{"CTR_EL0 was refused (invalid argument)"}},
+		{"left open and refused", []guise.MovePoint{open}, move.Arrival{Contract: []vm.Refusal{{Register: "CTR_EL0", Errno: syscall.EINVAL}}}, []string{"CTR_EL0 was left open"}, none},
+		{"left open and taken", []guise.MovePoint{open}, move.Arrival{Looked: 1}, []string{"CTR_EL0.IDC was left open"}, none},
+		{"seen", []guise.MovePoint{seen}, move.Arrival{Looked: 2, Differences: []move.Difference{{What: "mrs CNTFRQ_EL0"}}}, []string{"CNTFRQ_EL0 is taken, and a guest sees another value"}, none},
+		{"seen by nobody's foresight", nil, move.Arrival{Looked: 2, Differences: []move.Difference{{What: "mrs CNTFRQ_EL0"}, {VCPU: 1, What: "mrs CNTFRQ_EL0"}}}, none, []string{"a guest sees another CNTFRQ_EL0"}},
+		{"not listed, so that nothing was written", []guise.MovePoint{listed, el0}, move.Arrival{Refused: []move.Refusal{{Name: "TCR2_EL1"}}}, []string{"TCR2_EL1 is refused (not by the kernel)"}, none},
+		{"listed after all", []guise.MovePoint{listed}, move.Arrival{Looked: 1}, none, []string{"TCR2_EL1 was taken"}},
 	} {
-		foreseen, unforeseen := compareWithCheck(contract, capture, &row.arrival)
+		foreseen, unforeseen := compareWithMove(&guise.Move{Points: row.points}, &row.arrival)
 		if !slices.Equal(foreseen, row.foreseen) || !slices.Equal(unforeseen, row.unforeseen) {
 			t.Errorf("%s: foreseen %q, not foreseen %q", row.name, foreseen, unforeseen)
 		}

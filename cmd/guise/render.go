@@ -57,11 +57,24 @@ func statusOf(v guise.Verdict) int {
 
 // worstStatus folds the verdicts of many hosts: any no is no, then any unknown.
 func worstStatus(verdicts []guise.HostVerdict) int {
+	return statusOf(worstVerdict(verdicts))
+}
+
+func worstVerdict(verdicts []guise.HostVerdict) guise.Verdict {
 	worst := guise.Yes
 	for i := range verdicts {
 		worst = max(worst, verdicts[i].Verdict)
 	}
-	return statusOf(worst)
+	return worst
+}
+
+// worstOutcome is the verdict on moves that are all to go on unchanged.
+func worstOutcome(moves []guise.Move) guise.Verdict {
+	worst := guise.Yes
+	for i := range moves {
+		worst = max(worst, moves[i].Outcome.Verdict())
+	}
+	return worst
 }
 
 // count writes a number with its noun: "1 field", "3 fields".

@@ -14,16 +14,17 @@ import (
 // deviates are fields that a fingerprint shows otherwise for a reason, by machine, kernel
 // and field: what Amazon's kernels carry, and what Firecracker wrote.
 var deviates = map[string]bool{
-	"graviton2@6.18 CLIDR_EL1": true, "graviton3@6.18 CLIDR_EL1": true, // Firecracker's, from its host's files
+	"graviton2@6.18 CLIDR_EL1": true, "graviton3@6.18 CLIDR_EL1": true, "graviton4@6.18 CLIDR_EL1": true, // Firecracker's, from its host's files
 	"graviton3@6.1 ID_AA64MMFR2_EL1.CCIDX": true, "graviton3@6.1 ID_MMFR4_EL1.CCIDX": true, // hidden since 6.3, and in Amazon's 6.1
-	"graviton3@6.18 ID_PFR1_EL1.GIC": true, // the host's own: Firecracker makes the vGIC before it initialises vCPUs
+	"graviton4@6.1 ID_AA64MMFR2_EL1.CCIDX": true,
+	"graviton3@6.18 ID_PFR1_EL1.GIC":       true, "graviton4@6.18 ID_PFR1_EL1.GIC": true, // the host's own: Firecracker makes the vGIC before it initialises vCPUs
 }
 
 // TestSiliconAgainstFingerprints: what is known of a machine's view under a kernel is what
 // Firecracker's fingerprint of the real machine shows.
 func TestSiliconAgainstFingerprints(t *testing.T) {
 	known, unknown, deviations := 0, 0, 0
-	for _, machine := range []string{"graviton2", "graviton3"} {
+	for _, machine := range []string{"graviton2", "graviton3", "graviton4"} {
 		for _, release := range []string{"5.10", "6.1", "6.18"} {
 			name := machine + "@" + release
 			truth, err := catalog.Load(name)

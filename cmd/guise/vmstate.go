@@ -133,12 +133,17 @@ func parseFilter(text string) (move.Filter, error) {
 
 type vmRestoreCommand struct {
 	State  string     `arg:"" placeholder:"FILE" help:"What guise vm save wrote, - for standard input."`
+	For    string     `default:"guise" placeholder:"VMM" help:"Restore in the order of a VMM: guise gives the VM the contract and writes the rest, qemu or qemu@VERSION compares lists and writes everything."`
 	Output outputFile `short:"o" placeholder:"FILE" help:"Leave a document of what became of the VM."`
 	JSON   bool       `name:"json" help:"Print that document."`
 	Device string     `default:"/dev/kvm" help:"KVM's device."`
 }
 
 func (c *vmRestoreCommand) Run(s *session) (int, error) {
+	vmm, err := restorer(c.For)
+	if err != nil {
+		return 0, err
+	}
 	data, err := s.reader.readFor(c.State, "the state of a VM")
 	if err != nil {
 		return 0, err
@@ -152,7 +157,7 @@ func (c *vmRestoreCommand) Run(s *session) (int, error) {
 		return 0, err
 	}
 	defer host.Close()
-	arrival, err := move.Restore(s.ctx, host, state)
+	arrival, err := move.Restore(s.ctx, host, state, vmm)
 	if err != nil {
 		return 0, hinted(err)
 	}
@@ -179,6 +184,18 @@ func (c *vmRestoreCommand) Run(s *session) (int, error) {
 	return statusNo, err
 }
 
+// restorer is a VMM in whose order states are restored.
+func restorer(name string) (guise.VMM, error) {
+	vmm, err := guise.ParseVMM(name)
+	if err == nil && vmm != guise.VMMGuise && !vmm.ComparesLists() {
+		err = fmt.Errorf("states are not restored as %s does it; want guise, qemu or qemu@VERSION", name)
+	}
+	if err != nil {
+		return "", &inputError{fmt.Errorf("--for: %w", err)}
+	}
+	return vmm, nil
+}
+
 // printArrival says what became of a VM.
 func printArrival(w io.Writer, state *move.State, arrival *move.Arrival) error {
 	way := fmt.Sprintf("Linux %s to Linux %s", plain.Line(state.Host.Kernel), plain.Line(arrival.Host.Kernel))
@@ -199,7 +216,11 @@ func printArrival(w io.Writer, state *move.State, arrival *move.Arrival) error {
 		}
 	}
 	for _, r := range arrival.Refused {
-		fmt.Fprintf(w, "  vCPU %d: %s = %#x: %v\n", r.VCPU, plain.Line(r.Name), r.Value, r.Errno)
+		why := "not listed here"
+		if r.Errno != 0 {
+			why = r.Errno.Error()
+		}
+		fmt.Fprintf(w, "  vCPU %d: %s = %#x: %s\n", r.VCPU, plain.Line(r.Name), r.Value, why)
 	}
 	for i := range arrival.Differences {
 		fmt.Fprintf(w, "  %s\n", plain.Line(arrival.Differences[i].String()))

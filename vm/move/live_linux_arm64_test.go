@@ -51,7 +51,7 @@ func TestLiveThere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			arrival, err := Restore(t.Context(), host, state)
+			arrival, err := Restore(t.Context(), host, state, guise.VMMGuise)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +150,7 @@ func TestLiveLossesAreFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			row.spoil(state)
-			arrival, err := Restore(t.Context(), host, state)
+			arrival, err := Restore(t.Context(), host, state, guise.VMMGuise)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,6 +2,7 @@ package move
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -51,9 +52,23 @@ func (a *Arrival) Arrived() bool {
 // Restore makes the VM again on a host, runs it on, and has its guest compare.
 // What the host refuses is in the answer; the error is for what could not be
 // done.
-func Restore(ctx context.Context, host vm.Host, state *State) (_ *Arrival, err error) {
+//
+// It does so in the order of a VMM: guise.VMMGuise gives the new VM the contract, with
+// this host's own bits where they vary, and writes the rest; one of QEMU's compares the
+// lists, and writes every register that the state has to a VM that was given the setup
+// alone. Other VMMs are vm.ErrNotSupported.
+func Restore(ctx context.Context, host vm.Host, state *State, as guise.VMM) (_ *Arrival, err error) {
 	if err := CanMove(&state.Contract.Setup); err != nil {
 		return nil, err
+	}
+	contract := state.Contract
+	switch {
+	case as == guise.VMMGuise:
+	case as.ComparesLists():
+		contract = &guise.Contract{Name: state.Contract.Name, Setup: state.Contract.Setup}
+		contract.Complete(func(arm64.ID) bool { return false })
+	default:
+		return nil, fmt.Errorf("restoring as %s: %w", as, vm.ErrNotSupported)
 	}
 	arrival := &Arrival{}
 	if describer, ok := host.(vm.Describer); ok {
@@ -61,7 +76,7 @@ func Restore(ctx context.Context, host vm.Host, state *State) (_ *Arrival, err e
 			return nil, err
 		}
 	}
-	machine, _, err := vm.Apply(ctx, host, state.Contract, len(state.VCPUs))
+	machine, _, err := vm.Apply(ctx, host, contract, len(state.VCPUs))
 	var refused *vm.ApplyError
 	if errors.As(err, &refused) {
 		arrival.Contract = refused.Refusals
@@ -83,12 +98,43 @@ func Restore(ctx context.Context, host vm.Host, state *State) (_ *Arrival, err e
 	if err := filter(machine, state.Filters); err != nil {
 		return nil, err
 	}
-	j := &journey{ctx: ctx, machine: movable, state: state}
+	j := &journey{ctx: ctx, machine: movable, state: state, verbatim: as != guise.VMMGuise}
+	if j.verbatim {
+		if err := j.compareLists(arrival, as); err != nil || len(arrival.Refused) > 0 {
+			return arrival, err
+		}
+	}
 	memories, err := j.unpack(arrival)
 	if err != nil || len(arrival.Refused) > 0 {
 		return arrival, err
 	}
 	return arrival, j.arrive(memories, arrival)
+}
+
+// compareLists refuses registers of the state that the host does not list, and leaves
+// behind those of which the VMM forgives it.
+func (j *journey) compareLists(arrival *Arrival, as guise.VMM) error {
+	listed, err := j.machine.List(0)
+	if err != nil {
+		return err
+	}
+	slices.Sort(listed)
+	for _, register := range j.state.VCPUs[0].Registers {
+		if _, found := slices.BinarySearch(listed, register.ID); found {
+			continue
+		}
+		value := make([]byte, 8)
+		copy(value, register.Value)
+		switch as.Tolerates(register.ID, binary.LittleEndian.Uint64(value)) {
+		case guise.Yes:
+			arrival.Left = append(arrival.Left, register.ID)
+		case guise.Unknown:
+			return fmt.Errorf("%s is not listed: whether %s forgives it is not known", guise.NameOf(register.ID), as)
+		default:
+			arrival.Refused = append(arrival.Refused, Refusal{0, register.ID, guise.NameOf(register.ID), register.Value, 0})
+		}
+	}
+	return nil
 }
 
 // stages is the order in which registers other than the contract's are written.
@@ -160,11 +206,15 @@ func (j *journey) unpack(arrival *Arrival) ([][]byte, error) {
 	return memories, nil
 }
 
-// write writes one register. The contract's have been written already: with
-// this host's own bits where they vary.
+// write writes one register. Unless the state is restored verbatim, the contract's have
+// been written already: with this host's own bits where they vary.
 func (j *journey) write(arrival *Arrival, vcpu int, register Register) error {
-	if place, ok := arm64.PlaceOf(register.ID); ok && vm.ContractRegister(place) || register.ID == arm64.IDSVEVectorLengths {
+	place, ok := arm64.PlaceOf(register.ID)
+	switch {
+	case register.ID == arm64.IDSVEVectorLengths, ok && vm.ContractRegister(place) && !j.verbatim:
 		return j.missing(arrival, vcpu, register)
+	case j.verbatim && slices.Contains(arrival.Left, register.ID):
+		return nil
 	}
 	err := j.machine.SetWide(vcpu, register.ID, register.Value)
 	return j.judge(arrival, vcpu, register, err)
@@ -189,7 +239,7 @@ func (j *journey) judge(arrival *Arrival, vcpu int, register Register, err error
 	if !errors.As(err, &refused) {
 		return err
 	}
-	if refused.Errno == syscall.ENOENT && (j.unlisted(register.ID) || !slices.ContainsFunc(register.Value, func(b byte) bool { return b != 0 })) {
+	if !j.verbatim && refused.Errno == syscall.ENOENT && (j.unlisted(register.ID) || !slices.ContainsFunc(register.Value, func(b byte) bool { return b != 0 })) {
 		if vcpu == 0 {
 			arrival.Left = append(arrival.Left, register.ID)
 		}

@@ -174,6 +174,8 @@ type journey struct {
 	ctx     context.Context
 	machine vm.Movable
 	state   *State
+	// verbatim: every register of the state is written, the contract's too.
+	verbatim bool
 }
 
 // tags is the VM as one with allocation tags, which asMovable has seen to.

@@ -112,7 +112,10 @@ func findingOfAnswer() object {
 }
 
 func hostVerdict() object {
-	return members(object{"host": name, "verdict": verdict(), "findings": list(findingOfAnswer()), "restsOn": lines})
+	return members(object{
+		"host": name, "verdict": verdict(), "findings": list(findingOfAnswer()), "restsOn": lines,
+		"moves": described(list(moveMade()), "those from the host, where a VMM was named"),
+	}, "moves")
 }
 
 func baselineAnswer() object {
@@ -138,7 +141,8 @@ func poolsAnswer() object {
 		"bound":         described(count, "below so many pools nothing works"),
 		"distinctViews": count,
 		"alone":         described(list(hostVerdict()), "hosts that have no certain contract even by themselves"),
-	}))
+		"parted":        described(list(moveMade()), "moves that do not leave a guest with what it saw, for which pools were divided; where a VMM was named"),
+	}, "parted"))
 }
 
 func diffAnswer() object {
@@ -251,7 +255,8 @@ func siliconMachine() object {
 	return members(object{"name": name, "products": list(words), "note": people, "cores": described(list(core), "each kind once, that of the boot CPU first")}, "note")
 }
 
-func movesAnswer() object {
+// moveMade is what comes of one move.
+func moveMade() object {
 	outcome := object{"enum": []string{"same", "moves", "unknown", "refused"}, "description": "moves: the VM moves, and its guest then sees a change"}
 	vmm := described(matching(`qemu(?:@[0-9]+\.[0-9]+(?:\.[0-9]+)?)?|firecracker`), "the VMM that moves; where any was asked for the one with the worst outcome")
 	point := members(object{
@@ -259,9 +264,12 @@ func movesAnswer() object {
 		"carried": described(valued(object{}), "what the state has"), "there": described(valued(object{}), "what the target shows a VM of its own"),
 		"seen": described(valued(object{}), "what the guest then sees"), "errno": object{"enum": []string{"EINVAL", "ENOENT"}}, "means": people,
 	}, "field", "carried", "there", "seen", "errno", "means")
-	move := members(object{"from": name, "to": name, "vmm": vmm, "setup": setupKey, "outcome": outcome, "points": described(list(point), "the worst first")})
+	return members(object{"from": name, "to": name, "vmm": vmm, "setup": setupKey, "outcome": outcome, "points": described(list(point), "the worst first")})
+}
+
+func movesAnswer() object {
 	return answer("What comes of moves between hosts.", members(object{
-		"vmm": described(words, "the VMM that was asked for"), "contract": described(words, "the contract of the VM; without one it was given what its host shows"), "moves": list(move),
+		"vmm": described(words, "the VMM that was asked for"), "contract": described(words, "the contract of the VM; without one it was given what its host shows"), "moves": list(moveMade()),
 	}, "contract"))
 }
 
