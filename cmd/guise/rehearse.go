@@ -175,7 +175,7 @@ func (c *rehearseCommand) prediction(s *session, from, to lab.Host, contract *gu
 	if err != nil {
 		return err
 	}
-	foreseen, unforeseen := compareWithMove(&foretold, arrival)
+	foreseen, unforeseen := move.Foreseen(&foretold, arrival)
 	for _, line := range foreseen {
 		fmt.Fprintf(s.stderr, "foreseen: %s\n", line)
 	}

@@ -41,7 +41,7 @@ func TestLiveThere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			contract := asShown(capture)
+			contract := asShownIn(capture, capture.Setups[0].Key())
 			filters := []Filter{{Base: 0x8600_0001, Count: 1, Action: kvmabi.FilterDeny}}
 			state, err := Save(t.Context(), host, contract, SaveOptions{Filters: filters})
 			if errors.Is(err, vm.ErrNotSupported) {
@@ -74,14 +74,6 @@ func TestLiveThere(t *testing.T) {
 			}
 		})
 	}
-}
-
-// asShown is a contract of what a host of one setup shows.
-func asShown(capture *guise.Capture) *guise.Contract {
-	shown := &capture.Setups[0]
-	contract := &guise.Contract{Name: "as shown", Setup: shown.Setup, View: shown.View, Listed: shown.Listed}
-	contract.Complete(func(arm64.ID) bool { return false })
-	return contract
 }
 
 // TestLiveLossesAreFound changes the state on the way; the guest must miss what it
@@ -144,7 +136,7 @@ func TestLiveLossesAreFound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			contract := asShown(capture)
+			contract := asShownIn(capture, capture.Setups[0].Key())
 			state, err := Save(t.Context(), host, contract, SaveOptions{VCPUs: 1})
 			if err != nil {
 				t.Fatal(err)

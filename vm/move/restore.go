@@ -245,7 +245,7 @@ func (j *journey) judge(arrival *Arrival, vcpu int, register Register, err error
 		}
 		return nil
 	}
-	arrival.Refused = append(arrival.Refused, Refusal{vcpu, register.ID, refused.Name, register.Value, refused.Errno})
+	arrival.Refused = append(arrival.Refused, Refusal{vcpu, register.ID, guise.NameOf(register.ID), register.Value, refused.Errno})
 	return nil
 }
 
