@@ -38,6 +38,8 @@ const (
 	OffersMTE
 	OffersEL2
 	OffersProtected
+	// WantsPMUReady: KVM_RUN refuses a vCPU whose PMU was not initialised.
+	WantsPMUReady
 	// HasFeaturesPerVM: vCPU features belong to the VM, and whether the kernel
 	// knows one is looked at before they are compared.
 	HasFeaturesPerVM
@@ -151,6 +153,7 @@ var behaviours = []BehaviourChange{
 	{GatesPMU, in("7.2"), Span{}, "the PMU is UNDEFINED where PMUVer is 0, on any CPU"},
 	{MarksVGIC, in("6.18"), in("7.1"), "making a vGICv3 sets ID_AA64PFR0_EL1.GIC and ID_PFR1_EL1.GIC to 1, even on hosts without AArch32"},
 	{GatesGIC, between("6.10", "6.12"), Span{}, "ICC_* registers are UNDEFINED in VMs without a GICv3"},
+	{WantsPMUReady, between("5.10", "6.1"), Span{}, "a vCPU whose PMU was not initialised is refused by KVM_RUN (EINVAL); before, it runs"},
 	{TakesOverrides, between("5.11", "6.0"), Span{}, "kernel parameters lower ID registers (arm64.nosve, id_aa64pfr0.sve=0)"},
 	{KeepsVHE, in("6.10"), Span{}, "protected mode keeps VHE, at EL2"},
 	{DoubtsBHB, in("6.15").and("5.10.239", "5.15.181", "6.1.135", "6.6.88", "6.12.24"), Span{}, "CPUs on no list count as affected by Spectre-BHB"},

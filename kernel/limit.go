@@ -52,6 +52,10 @@ func (w Condition) Holds(hw *Hardware, vm VM) bool {
 		return !vm.MTE
 	case WithEL2:
 		return vm.EL2
+	case WithE2H0:
+		return vm.EL2 && vm.E2H0
+	case WithoutE2H0:
+		return !vm.E2H0
 	case NotAffectedByV2:
 		return hw.SpectreV2 == Unaffected
 	case NotAffectedByMeltdown:

@@ -19,6 +19,9 @@ const (
 	WithMTE
 	WithoutMTE
 	WithEL2
+	// WithE2H0: VMs with an EL2 that has no VHE.
+	WithE2H0
+	WithoutE2H0
 	// WithTCRX and the like: VMs whose ID registers have that field.
 	WithTCRX
 	WithSCTLRX
@@ -122,6 +125,8 @@ var limits = []Change{
 	{Since: in("6.16"), Kind: Forces, When: WithEL2, Register: "ID_AA64MMFR2_EL1", Fields: []string{"TTL"}, Value: 1},
 	{Since: in("6.16"), Kind: Forces, When: WithEL2, Register: "ID_AA64MMFR4_EL1", Fields: []string{"NV_frac"}, Value: 1},
 	{Since: in("6.16"), Kind: Forces, When: WithEL2, Register: "ID_AA64MMFR4_EL1", Fields: []string{"E2H0"}, Value: 14},
+	{Since: in("6.16"), Kind: Hides, When: WithE2H0, Register: "ID_AA64MMFR1_EL1", Fields: []string{"VH"}, Note: "seen on 6.18 and 7.2"},
+	{Since: in("6.16"), Kind: Forces, When: WithE2H0, Register: "ID_AA64MMFR4_EL1", Fields: []string{"E2H0", "NV_frac"}, Value: 0, Note: "seen on 6.18 and 7.2"},
 
 	// The debug architecture and the PMU that KVM emulates.
 	{Since: in("5.7"), Kind: Drops, Register: "ID_AA64DFR0_EL1", Fields: []string{"PMUVer"}, Set: isa.Only(15), Note: "an IMPLEMENTATION DEFINED PMU is not emulated"},

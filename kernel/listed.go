@@ -170,7 +170,6 @@ var listedEL2 = []Listing{
 	{Name: "TTBR0_EL2, TTBR1_EL2, TCR_EL2", First: sysreg("S3_4_C2_C0_0"), Count: 3, Step: 1},
 	{Name: "VTTBR_EL2", First: sysreg("S3_4_C2_C1_0")},
 	{Name: "VTCR_EL2", First: sysreg("S3_4_C2_C1_2")},
-	{Name: "VNCR_EL2", First: sysreg("S3_4_C2_C2_0")},
 	{Name: "SPSR_EL2, ELR_EL2", First: sysreg("S3_4_C4_C0_0"), Count: 2, Step: 1},
 	{Name: "AFSR0_EL2, AFSR1_EL2", First: sysreg("S3_4_C5_C1_0"), Count: 2, Step: 1},
 	{Name: "ESR_EL2", First: sysreg("S3_4_C5_C2_0")},
@@ -183,8 +182,13 @@ var listedEL2 = []Listing{
 	{Name: "CNTVOFF_EL2", First: sysreg("S3_4_C14_C0_3")},
 	{Name: "CNTHCTL_EL2", First: sysreg("S3_4_C14_C1_0")},
 	{Name: "CNTHP_CTL_EL2, CNTHP_CVAL_EL2", First: sysreg("S3_4_C14_C2_1"), Count: 2, Step: 1},
-	{Name: "CNTHV_CTL_EL2, CNTHV_CVAL_EL2", First: sysreg("S3_4_C14_C3_1"), Count: 2, Step: 1},
 	{Name: "SP_EL2", First: sysreg("S3_6_C4_C1_0")},
+}
+
+// listedVHE are listed where EL2 has VHE.
+var listedVHE = []Listing{
+	{Name: "VNCR_EL2", First: sysreg("S3_4_C2_C2_0")},
+	{Name: "CNTHV_CTL_EL2, CNTHV_CVAL_EL2", First: sysreg("S3_4_C14_C3_1"), Count: 2, Step: 1},
 }
 
 // listedFGT are listed, since 6.17 or before, only where the VM has FEAT_FGT;
@@ -224,6 +228,7 @@ func Listings() []Listing {
 	add(listedPMCR, between("5.2", "5.10"), in("5.11"))
 	add(listedPMCR, in("5.11"), Span{}, WithPMU)
 	add(listedEL2, in("6.16"), Span{}, WithEL2)
+	add(listedVHE, in("6.16"), Span{}, WithEL2, WithoutE2H0)
 	add(listedFGT, in("6.16"), in("6.17"), WithEL2)
 	add(listedFGT, in("6.17"), Span{}, WithEL2, WithFGT)
 	add(listedEL2Later, in("6.17"), Span{}, WithEL2)

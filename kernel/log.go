@@ -162,7 +162,7 @@ func (c *CapabilityChange) text() string {
 var conditionText = [...]string{
 	Always: "", WithSVE: " with SVE", WithoutSVE: " without SVE", WithPAuth: " with pointer authentication",
 	WithoutPAuth: " without pointer authentication", WithPMU: " with a PMU", WithoutPMU: " without a PMU",
-	WithMTE: " with MTE", WithoutMTE: " without MTE", WithEL2: " in VMs with EL2",
+	WithMTE: " with MTE", WithoutMTE: " without MTE", WithEL2: " in VMs with EL2", WithE2H0: " in VMs with EL2 and no VHE", WithoutE2H0: " and VHE",
 	WithTCRX: " with FEAT_TCR2", WithSCTLRX: " with FEAT_SCTLR2", WithS1PIE: " with FEAT_S1PIE", WithS1POE: " with FEAT_S1POE", WithFGT: " with FEAT_FGT",
 	NotAffectedByV2: " on hosts safe from Spectre v2", NotAffectedByMeltdown: " on hosts safe from Meltdown",
 	OnGICv3: " on hosts with a GICv3", CacheExists: " for caches that exist",

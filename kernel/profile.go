@@ -269,7 +269,7 @@ func (c *Change) slots(place int) []int {
 type VM struct {
 	VGIC int // the in-kernel interrupt controller: 0 none, 2 or 3
 	// The vCPU features.
-	SVE, PAuth, PMU, MTE, EL2, AArch32 bool
+	SVE, PAuth, PMU, MTE, EL2, E2H0, AArch32 bool
 	// Protected: the hypervisor at EL2 keeps the VM from its host.
 	Protected bool
 }

@@ -103,6 +103,7 @@ var featureRows = map[guise.Feature]featureRow{
 	guise.FeaturePAuth:   {kvmabi.CapPtrAuthAddress, false, []uint{kvmabi.VCPUPtrAuthAddress, kvmabi.VCPUPtrAuthGeneric}},
 	guise.FeatureMTE:     {kvmabi.CapMTE, true, nil},
 	guise.FeatureEL2:     {kvmabi.CapEL2, false, []uint{kvmabi.VCPUHasEL2}},
+	guise.FeatureE2H0:    {kvmabi.CapEL2E2H0, false, []uint{kvmabi.VCPUHasEL2E2H0}},
 	guise.FeatureAArch32: {kvmabi.CapEL132Bit, false, []uint{kvmabi.VCPUEL132Bit}},
 }
 

@@ -24,6 +24,8 @@ type machine struct {
 	// visible only on pages that no vCPU has run from.
 	nextImage uint64
 	closed    bool
+	// incomplete: the user completes vCPUs.
+	incomplete bool
 }
 
 // vcpu is one virtual CPU.

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -21,22 +20,49 @@ const pmuInterrupt = 23
 
 // prepare does what the kernel wants before a vCPU's first KVM_RUN and what
 // cannot be done before: SVE and the PMU are completed as late as possible, so
-// that vector lengths and an interrupt controller can still be chosen.
+// that vector lengths and an interrupt controller can still be chosen. It does nothing
+// where the user wants to.
 func (m *machine) prepare(index int) error {
 	v := m.vcpus[index]
-	if slices.Contains(m.setup.Features, guise.FeatureSVE) && !v.finalised {
+	if m.incomplete {
+		return nil
+	}
+	if m.setup.Has(guise.FeatureSVE) && !v.finalised {
 		if err := m.Finalize(index); err != nil {
 			return err
 		}
 	}
-	if !slices.Contains(m.setup.Features, guise.FeaturePMU) || v.pmuReady {
+	if !m.setup.Has(guise.FeaturePMU) || v.pmuReady {
 		return nil
 	}
 	if m.vgic >= 0 {
-		interrupt := int32(pmuInterrupt)
-		if errno := attribute(m.host, v.fd, kvmabi.SetDeviceAttr, kvmabi.VCPUPMUControl, kvmabi.VCPUPMUIRQ, &interrupt); errno != 0 {
-			return m.refused(kvmabi.SetDeviceAttr, fmt.Sprintf("interrupt of vCPU %d's PMU", index), errno, false, "")
+		if err := m.SetPMUInterrupt(index, pmuInterrupt); err != nil {
+			return err
 		}
+	}
+	return m.InitPMU(index)
+}
+
+// LeaveIncomplete leaves it to the user to complete vCPUs.
+func (m *machine) LeaveIncomplete() { m.incomplete = true }
+
+// SetPMUInterrupt gives a vCPU's PMU its interrupt.
+func (m *machine) SetPMUInterrupt(index int, interrupt int32) error {
+	v, err := m.vcpuAt(index)
+	if err != nil {
+		return err
+	}
+	if errno := attribute(m.host, v.fd, kvmabi.SetDeviceAttr, kvmabi.VCPUPMUControl, kvmabi.VCPUPMUIRQ, &interrupt); errno != 0 {
+		return m.refused(kvmabi.SetDeviceAttr, fmt.Sprintf("interrupt of vCPU %d's PMU", index), errno, false, "")
+	}
+	return nil
+}
+
+// InitPMU initialises a vCPU's PMU.
+func (m *machine) InitPMU(index int) error {
+	v, err := m.vcpuAt(index)
+	if err != nil {
+		return err
 	}
 	if errno := attribute[uint64](m.host, v.fd, kvmabi.SetDeviceAttr, kvmabi.VCPUPMUControl, kvmabi.VCPUPMUInit, nil); errno != 0 {
 		return m.refused(kvmabi.SetDeviceAttr, fmt.Sprintf("initialisation of vCPU %d's PMU", index), errno, false, "")
@@ -82,6 +108,9 @@ func (m *machine) run(ctx context.Context, index int, program *probe.Program) (*
 	if m.setup.Has(guise.FeatureEL2) && m.setup.VGIC != 3 {
 		// Linux 7.2 makes such a VM and then never lets its vCPU run.
 		return nil, nil, fmt.Errorf("probe %s: %w: a vCPU with EL2 runs only with a vGICv3", program.Name, vm.ErrNotSupported)
+	}
+	if m.setup.Has(guise.FeatureEL2) && m.setup.Has(guise.FeatureE2H0) {
+		return nil, nil, fmt.Errorf("probe %s: %w: probes start at an EL2 with VHE", program.Name, vm.ErrNotSupported)
 	}
 	if m.setup.Protected && m.setup.Has(guise.FeatureAArch32) {
 		return nil, nil, fmt.Errorf("probe %s: %w: the records of a guest in AArch32 lie in memory, which of a protected VM is hidden", program.Name, vm.ErrNotSupported)

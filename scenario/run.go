@@ -69,12 +69,15 @@ type runner struct {
 	limits  map[arm64.ID]uint64
 	trace   func(text string)
 	judged  []judgement
+	shown   string // what the step gave, for the trace
 }
 
-// judgement is what came of a line.
+// judgement is what came of a line. Left: it could not be judged. Told is got with what the
+// step gave beside.
 type judgement struct {
-	line            int
-	text, want, got string
+	line                  int
+	text, want, got, told string
+	left                  bool
 }
 
 // Run runs a script on a host. trace, where not nil, is told each line with what
@@ -145,10 +148,18 @@ func (r *runner) line(l *line) error {
 
 func (r *runner) newVM(l *line) error {
 	r.drop()
+	r.shown = ""
 	r.setup, r.limits = l.setup, map[arm64.ID]uint64{}
 	machine, err := r.host.NewVM(r.ctx, l.setup, l.vcpus)
 	if err == nil {
 		r.machine = machine
+		if l.incomplete {
+			completer, ok := machine.(vm.Completer)
+			if !ok {
+				return fmt.Errorf("%s: %w: its vCPUs are always completed", r.host, vm.ErrNotSupported)
+			}
+			completer.LeaveIncomplete()
+		}
 	}
 	var errno syscall.Errno
 	if err != nil && !errors.As(err, &errno) {
@@ -169,10 +180,7 @@ func (r *runner) newVM(l *line) error {
 // judge counts a line and keeps it where it failed.
 func (r *runner) judge(l *line, want, got string) {
 	r.outcome.Checked++
-	r.judged = append(r.judged, judgement{l.number, l.text, want, got})
-	if r.trace != nil {
-		r.trace(fmt.Sprintf("%-60s %s", l.text, got))
-	}
+	r.note(judgement{line: l.number, text: l.text, want: want, got: got})
 	if want == got {
 		r.outcome.Passed++
 		return
@@ -184,6 +192,13 @@ func (r *runner) step(l *line) error {
 	step := l.step
 	if step.Verb == Set {
 		value, err := r.value(l, l.value, true)
+		var refused *vm.RegisterError
+		if errors.As(err, &refused) {
+			// What is to be written is read from the host first.
+			r.shown = ""
+			r.judge(l, r.wantErrno(l), ErrnoName(refused.Errno))
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -193,8 +208,9 @@ func (r *runner) step(l *line) error {
 	if err != nil {
 		return err
 	}
+	r.shown = shown(&step, &result)
 	if result.Missing {
-		r.outcome.Left++
+		r.leave(l)
 		return nil
 	}
 	if step.Verb == Enter && l.expect.kind == expectDone {
@@ -205,6 +221,25 @@ func (r *runner) step(l *line) error {
 		return nil
 	}
 	return r.judgeResult(l, &step, &result)
+}
+
+// leave counts a line that this host cannot do, or of which the model does not know what
+// comes.
+func (r *runner) leave(l *line) {
+	r.outcome.Left++
+	r.note(judgement{line: l.number, text: l.text, got: "left: cannot be done here, or is not known", left: true})
+}
+
+// note keeps what came of a line, with what the step gave beside, and reports it.
+func (r *runner) note(j judgement) {
+	j.told = j.got
+	if r.shown != "" && r.shown != j.got && !j.left {
+		j.told += "  " + r.shown
+	}
+	r.judged = append(r.judged, j)
+	if r.trace != nil {
+		r.trace(fmt.Sprintf("%-60s %s", j.text, j.told))
+	}
 }
 
 func doneOr(errno syscall.Errno) string {
@@ -241,28 +276,29 @@ func (r *runner) judgeResult(l *line, step *Step, result *Result) error {
 	if step.Verb == Guest {
 		return r.judgeGuest(l, &result.Trace.Records[0])
 	}
-	return r.judgeValue(l, result.Values[0])
+	return r.judgeValue(l, result.Values)
 }
 
-func (r *runner) judgeValue(l *line, value uint64) error {
+// judgeValue judges a value of one word or more.
+func (r *runner) judgeValue(l *line, words []uint64) error {
 	want, err := r.value(l, l.expect.value, false)
 	if err != nil {
 		return err
 	}
 	if l.field != nil {
-		value = l.field.Get(value)
+		words = []uint64{l.field.Get(words[0])}
 	}
-	r.judge(l, fmt.Sprintf("%#x", want), fmt.Sprintf("%#x", value))
+	r.judge(l, fmt.Sprintf("%#x", want), number(words))
 	return nil
 }
 
 func (r *runner) judgeGuest(l *line, record *probe.Record) error {
 	if record.Outcome == probe.NotRun {
-		r.outcome.Left++
+		r.leave(l)
 		return nil
 	}
 	if l.expect.kind == expectValue && record.Outcome == probe.Completed {
-		return r.judgeValue(l, record.Values[0])
+		return r.judgeValue(l, record.Values[:1])
 	}
 	want := map[expectKind]string{
 		expectUndef: "undef", expectIDST: "idst", expectRuns: "runs", expectVectors: "vectors", expectValue: "a value",

@@ -36,6 +36,7 @@ type line struct {
 	kind       lineKind
 	setup      guise.Setup // lineVM
 	vcpus      int
+	incomplete bool // lineVM: what completes its vCPUs is in the script
 	step       Step // lineStep
 	// field is that of a Get or Set of one field, nil for whole registers.
 	field *isa.Field
@@ -231,8 +232,10 @@ func (l *line) parseVM(words []string) error {
 			l.setup.Capabilities = append(l.setup.Capabilities, value)
 		case "protected":
 			l.setup.Protected = true
+		case "incomplete":
+			l.incomplete = true
 		default:
-			return fmt.Errorf("%s: want vcpus=, vgic=, cap= or protected", word)
+			return fmt.Errorf("%s: want vcpus=, vgic=, cap=, protected or incomplete", word)
 		}
 	}
 	return nil
@@ -244,13 +247,14 @@ func parseFeatures(word string) ([]guise.Feature, error) {
 	}
 	var features []guise.Feature
 	parts := strings.Split(word, "+")
-	for _, f := range guise.Features {
+	known := append(slices.Clone(guise.Features), guise.FeatureE2H0)
+	for _, f := range known {
 		if slices.Contains(parts, string(f)) {
 			features = append(features, f)
 		}
 	}
 	if len(features) != len(parts) {
-		return nil, fmt.Errorf("%s: want base, or some of %v joined with +, each once", word, guise.Features)
+		return nil, fmt.Errorf("%s: want base, or some of %v joined with +, each once", word, known)
 	}
 	return features, nil
 }
@@ -277,7 +281,7 @@ func (l *line) parseStep(words []string) error {
 			l.step.VCPU, words = n, words[1:]
 		}
 	}
-	operands := map[Verb]int{Get: 1, Set: 2, Reinit: 1, Filter: 3, Lengths: 1, Masks: 1, Capability: 1}[l.step.Verb]
+	operands := map[Verb]int{Get: 1, Set: 2, Reinit: 1, Filter: 3, Lengths: 1, Masks: 1, Capability: 1, PMUInterrupt: 1}[l.step.Verb]
 	if l.step.Verb == Guest {
 		return l.parseGuest(words)
 	}
@@ -327,6 +331,8 @@ func (l *line) parseOperands(words []string) (err error) {
 		l.step.Action = uint8(within(words[2], 8))
 	case Lengths, Masks:
 		l.step.Value = number(words[0])
+	case PMUInterrupt:
+		l.step.Value = within(words[0], 31)
 	case Capability:
 		capability, ok := kvmabi.CapabilityByName(words[0])
 		if !ok {

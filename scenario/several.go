@@ -58,7 +58,7 @@ type merger struct {
 type mergedLine struct {
 	judgement
 	passed, failed bool
-	got            []Got
+	got, told      []Got
 }
 
 func (m *merger) add(r *runner) {
@@ -68,40 +68,50 @@ func (m *merger) add(r *runner) {
 			l = &mergedLine{judgement: j}
 			m.lines[j.line] = l
 		}
+		switch version := r.version.String(); {
+		case j.left:
+			l.told = noted(l.told, version, j.told)
+			continue
+		default:
+			l.got, l.told = noted(l.got, version, j.got), noted(l.told, version, j.told)
+		}
 		if j.want == j.got {
 			l.passed = true
 		} else {
 			l.failed, l.want = true, j.want
 		}
-		l.note(r.version.String(), j.got)
 	}
 }
 
-// note keeps a result, in the order of the kernels.
-func (l *mergedLine) note(kernel, got string) {
-	if n := len(l.got); n == 0 || l.got[n-1].Kernel != kernel {
-		l.got = append(l.got, Got{Kernel: kernel})
+// noted are results with one more, in the order of the kernels.
+func noted(results []Got, kernel, got string) []Got {
+	if n := len(results); n == 0 || results[n-1].Kernel != kernel {
+		results = append(results, Got{Kernel: kernel})
 	}
-	last := &l.got[len(l.got)-1]
+	last := &results[len(results)-1]
 	if !slices.Contains(last.Words, got) {
 		last.Words = append(last.Words, got)
 	}
+	return results
 }
 
-// results are what a line gave, each time that it changes.
-func (l *mergedLine) results() []Got {
-	return slices.CompactFunc(l.got, func(a, b Got) bool {
+// changes are what a line gave, each time that it changes.
+func changes(results []Got) []Got {
+	return slices.CompactFunc(results, func(a, b Got) bool {
 		return slices.Equal(slices.Sorted(slices.Values(a.Words)), slices.Sorted(slices.Values(b.Words)))
 	})
 }
 
 func (m *merger) settle(outcome *Outcome, trace func(text string)) {
 	for _, l := range m.inOrder() {
-		outcome.Checked++
-		results := l.results()
 		if trace != nil {
-			trace(fmt.Sprintf("%-60s %s", l.text, Results(results)))
+			trace(fmt.Sprintf("%-60s %s", l.text, Results(changes(l.told))))
 		}
+		if !l.passed && !l.failed {
+			continue // left on all
+		}
+		outcome.Checked++
+		results := changes(l.got)
 		switch {
 		case !l.failed:
 			outcome.Passed++

@@ -5,6 +5,7 @@ package scenario
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -44,9 +45,13 @@ const (
 	Masks
 	// Capability is KVM_CHECK_EXTENSION, of the VM.
 	Capability
+	// PMUInterrupt and PMUInit are KVM_ARM_VCPU_PMU_V3_IRQ and
+	// KVM_ARM_VCPU_PMU_V3_INIT.
+	PMUInterrupt
+	PMUInit
 )
 
-var verbNames = [...]string{"get", "set", "list", "enter", "guest", "reinit", "vgic", "finalize", "filter", "lengths", "masks", "capability"}
+var verbNames = [...]string{"get", "set", "list", "enter", "guest", "reinit", "vgic", "finalize", "filter", "lengths", "masks", "capability", "pmu-irq", "pmu-init"}
 
 // String gives the word that scripts use.
 func (v Verb) String() string { return verbNames[v] }
@@ -56,7 +61,8 @@ type Step struct {
 	Verb Verb
 	VCPU int
 	// ID and Value: Get and Set; Value also for Lengths (bit n-1 stands for n
-	// quadwords), Masks (the range) and Capability (its number). Reserved is for
+	// quadwords), Masks (the range), Capability (its number) and PMUInterrupt.
+	// Set writes it into the low bits of a wider register. Reserved is for
 	// the first of Masks' reserved words.
 	ID       arm64.ID
 	Value    uint64
@@ -77,7 +83,8 @@ type Result struct {
 	// Missing: the backend cannot do such a step at all, or does not know what
 	// comes of it.
 	Missing bool
-	// Values are what Get, List, Masks and Capability gave.
+	// Values are what Get, List, Masks and Capability gave; of a register wider than 64
+	// bits its words, the low one first.
 	Values []uint64
 	// Trace is what the guest saw.
 	Trace *probe.Trace
@@ -86,12 +93,18 @@ type Result struct {
 // Do takes the step. An error is a failure to ask, not a refusal.
 func (s *Step) Do(ctx context.Context, machine vm.VM) (r Result, err error) {
 	switch s.Verb {
-	case Get:
+	case Get, Set:
+		if s.ID.Size() > 8 {
+			r.Values, r.Missing, err = s.wide(machine)
+			break
+		}
+		if s.Verb == Set {
+			err = machine.Set(s.VCPU, s.ID, s.Value)
+			break
+		}
 		var value uint64
 		value, err = machine.Get(s.VCPU, s.ID)
 		r.Values = []uint64{value}
-	case Set:
-		err = machine.Set(s.VCPU, s.ID, s.Value)
 	case List:
 		var ids []arm64.ID
 		if ids, r.Missing, err = list(machine, s.VCPU); err == nil {
@@ -105,7 +118,7 @@ func (s *Step) Do(ctx context.Context, machine vm.VM) (r Result, err error) {
 		r.Missing, err = s.doOptional(machine, &r)
 	}
 	if err == nil {
-		if model, ok := machine.(vm.Knower); ok && (s.Verb == Get || s.Verb == Set) {
+		if model, ok := machine.(vm.Knower); ok && !r.Missing && (s.Verb == Get || s.Verb == Set) {
 			r.Missing = !model.Knows(s.VCPU, s.ID, s.Verb == Set)
 		}
 		return r, nil
@@ -119,6 +132,26 @@ func (s *Step) Do(ctx context.Context, machine vm.VM) (r Result, err error) {
 		return r, nil
 	}
 	return r, fmt.Errorf("%s: %w", s, err)
+}
+
+// wide reads or writes a register wider than 64 bits.
+func (s *Step) wide(machine vm.VM) (words []uint64, missing bool, err error) {
+	v, ok := machine.(vm.WideRegisters)
+	if !ok {
+		return nil, true, nil
+	}
+	value := make([]byte, s.ID.Size())
+	if s.Verb == Set {
+		binary.LittleEndian.PutUint64(value, s.Value)
+		return nil, false, v.SetWide(s.VCPU, s.ID, value)
+	}
+	if err := v.GetWide(s.VCPU, s.ID, value); err != nil {
+		return nil, false, err
+	}
+	for i := 0; i < len(value); i += 8 {
+		words = append(words, binary.LittleEndian.Uint64(value[i:]))
+	}
+	return words, false, nil
 }
 
 func list(machine vm.VM, vcpu int) ([]arm64.ID, bool, error) {
@@ -154,6 +187,16 @@ func (s *Step) doOptional(machine vm.VM, r *Result) (missing bool, err error) {
 		if v, ok = machine.(vm.Finalizer); ok {
 			err = v.Finalize(s.VCPU)
 		}
+	case PMUInterrupt:
+		var v vm.Completer
+		if v, ok = machine.(vm.Completer); ok {
+			err = v.SetPMUInterrupt(s.VCPU, int32(s.Value))
+		}
+	case PMUInit:
+		var v vm.Completer
+		if v, ok = machine.(vm.Completer); ok {
+			err = v.InitPMU(s.VCPU)
+		}
 	case Filter:
 		var v vm.Filterer
 		if v, ok = machine.(vm.Filterer); ok {
@@ -163,9 +206,7 @@ func (s *Step) doOptional(machine vm.VM, r *Result) (missing bool, err error) {
 		var v vm.WideRegisters
 		if v, ok = machine.(vm.WideRegisters); ok {
 			value := make([]byte, arm64.IDSVEVectorLengths.Size())
-			for i := range 8 {
-				value[i] = byte(s.Value >> (8 * i))
-			}
+			binary.LittleEndian.PutUint64(value, s.Value)
 			err = v.SetWide(s.VCPU, arm64.IDSVEVectorLengths, value)
 		}
 	case Masks:
@@ -204,6 +245,8 @@ func (s *Step) String() string {
 			return fmt.Sprintf("masks %d reserved=%d", s.Value, s.Reserved)
 		}
 		return fmt.Sprintf("masks %d", s.Value)
+	case PMUInterrupt:
+		return fmt.Sprintf("pmu-irq%s %d", on, s.Value)
 	case Capability:
 		return "capability " + kvmabi.Capability(s.Value).String()
 	case Reinit:

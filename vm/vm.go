@@ -95,6 +95,19 @@ type Finalizer interface {
 	Finalize(vcpu int) error
 }
 
+// Completer is a VM whose vCPUs can be completed by its user. Unless that is asked for, SVE
+// is finalised, and the PMU given its interrupt and initialised, on the way into a vCPU's
+// first run.
+type Completer interface {
+	// LeaveIncomplete has Run and RunNothing complete nothing from then on.
+	LeaveIncomplete()
+	// SetPMUInterrupt gives the PMU of a vCPU its interrupt
+	// (KVM_ARM_VCPU_PMU_V3_IRQ), a PPI or an SPI.
+	SetPMUInterrupt(vcpu int, interrupt int32) error
+	// InitPMU initialises the PMU of a vCPU (KVM_ARM_VCPU_PMU_V3_INIT).
+	InitPMU(vcpu int) error
+}
+
 // Interrupter is a VM whose vCPU can be entered and left at once
 // (KVM_RUN with immediate_exit), which freezes its ID registers.
 type Interrupter interface {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -143,7 +144,14 @@ func (o *onHosts) outcomes(s *session, name string, scripts []*scenario.Script, 
 	kind, rest, _ := strings.Cut(name, ":")
 	if kind == "lab" {
 		s.tidy()
-		return labOutcomes(s.ctx, rest, args, files)
+		if verbose {
+			args = append(slices.Clone(args), "-v")
+		}
+		outcomes, told, err := labOutcomes(s.ctx, rest, args, files)
+		if verbose {
+			fmt.Fprint(s.stderr, plain.Lines(told))
+		}
+		return outcomes, err
 	}
 	hosts, err := o.open(kind, rest)
 	if err != nil {
@@ -184,9 +192,10 @@ func (o *onHosts) open(kind, rest string) ([]vm.Host, error) {
 	return hosts, err
 }
 
-// labOutcomes runs the same command inside a host of the lab. Words after a
+// labOutcomes runs the same command inside a host of the lab, and also returns what it told
+// on its standard error. Words after a
 // comma are kernel parameters; "mte=on" is the board's.
-func labOutcomes(ctx context.Context, name string, args []string, files []lab.File) ([]*scenario.Outcome, error) {
+func labOutcomes(ctx context.Context, name string, args []string, files []lab.File) (_ []*scenario.Outcome, told string, _ error) {
 	version, cpu, _ := strings.Cut(name, "/")
 	cpu, parameters, _ := strings.Cut(cpu, ",")
 	host := lab.Host{Kernel: version, CPU: cpu}
@@ -201,19 +210,19 @@ func labOutcomes(ctx context.Context, name string, args []string, files []lab.Fi
 	}
 	result, err := lab.Run(ctx, host, lab.Job{Args: args, Files: files, Env: unwatched})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if result.NotKept > 0 {
-		return nil, fmt.Errorf("guise there wrote more than %d MiB of outcomes", lab.MaxKept>>20)
+		return nil, "", fmt.Errorf("guise there wrote more than %d MiB of outcomes", lab.MaxKept>>20)
 	}
 	if result.Status != statusYes && result.Status != statusNo {
-		return nil, fmt.Errorf("guise there ended with status %d: %s", result.Status, bytes.TrimSpace(result.Stderr))
+		return nil, "", fmt.Errorf("guise there ended with status %d: %s", result.Status, bytes.TrimSpace(result.Stderr))
 	}
 	var outcomes []*scenario.Outcome
 	if err := json.Unmarshal(result.Stdout, &outcomes); err != nil {
-		return nil, errors.Join(errors.New("what came back is no list of outcomes"), err)
+		return nil, "", errors.Join(errors.New("what came back is no list of outcomes"), err)
 	}
-	return outcomes, nil
+	return outcomes, string(result.Stderr), nil
 }
 
 func printOutcomes(s *session, name string, outcomes []*scenario.Outcome) {

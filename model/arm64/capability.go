@@ -56,7 +56,7 @@ func (h *Host) capability(number uint32) (value int, errno syscall.Errno, known 
 	case kernel.ForRAS:
 		value = truth(h.has(arm64.IDAA64PFR0EL1, "RAS"))
 	case kernel.ForE2H0:
-		value = truth(h.nested() && !h.has(arm64.IDAA64MMFR4EL1, "E2H0"))
+		value = truth(h.nested() && h.e2h0())
 	case kernel.Breakpoints:
 		value = dfr0("BRPs")
 	case kernel.Watchpoints:
@@ -101,6 +101,10 @@ func (h *Host) offers(feature guise.Feature) bool {
 	}
 	return false
 }
+
+// e2h0 reports whether the CPU has an EL2 without VHE: KVM then knows
+// KVM_ARM_VCPU_HAS_EL2_E2H0, whether or not it gives VMs an EL2.
+func (h *Host) e2h0() bool { return !h.has(arm64.IDAA64MMFR4EL1, "E2H0") }
 
 func truth(b bool) int {
 	if b {

@@ -199,6 +199,9 @@ func (m *VM) Run(ctx context.Context, vcpu int, program *probe.Program) (*probe.
 	if err := program.RunsIn(m.state()); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", m.host, vm.ErrNotSupported, err)
 	}
+	if m.kvm.EL2 && m.kvm.E2H0 {
+		return nil, fmt.Errorf("%s: %w: the guests here start at an EL2 with VHE", m.host, vm.ErrNotSupported)
+	}
 	if !m.runs() {
 		return nil, fmt.Errorf("%s: %w: a vCPU with EL2 runs only with a vGICv3", m.host, vm.ErrNotSupported)
 	}

@@ -221,7 +221,7 @@ func (h *Host) mte() bool {
 // initErrno is what KVM_ARM_VCPU_INIT answers to a set of features.
 func (h *Host) initErrno(vm kernel.VM) syscall.Errno {
 	switch {
-	case vm.EL2 && !h.profile.Does(kernel.OffersEL2), vm.SVE && !h.profile.Does(kernel.OffersSVE),
+	case (vm.EL2 || vm.E2H0) && !h.profile.Does(kernel.OffersEL2), vm.SVE && !h.profile.Does(kernel.OffersSVE),
 		vm.PAuth && !h.profile.Does(kernel.OffersPAuth):
 		return syscall.ENOENT // a bit that this version does not know
 	case vm.PMU && !h.pmu(),
@@ -229,6 +229,7 @@ func (h *Host) initErrno(vm kernel.VM) syscall.Errno {
 		vm.PAuth && !h.pauth(),
 		vm.AArch32 && !h.aarch32EL1(),
 		vm.EL2 && !h.nested(),
+		vm.E2H0 && !h.e2h0(),
 		vm.AArch32 && (vm.EL2 || vm.MTE):
 		return syscall.EINVAL
 	}
@@ -247,11 +248,7 @@ func (h *Host) NewVM(ctx context.Context, setup guise.Setup, vcpus int) (vm.VM, 
 		return nil, fmt.Errorf("%s: vgic: want 0 (none), 2 or 3, there is %d", h, setup.VGIC)
 	}
 	for _, feature := range setup.Features {
-		known := false
-		for _, f := range guise.Features {
-			known = known || f == feature
-		}
-		if !known {
+		if !slices.Contains(guise.Features, feature) && feature != guise.FeatureE2H0 {
 			return nil, fmt.Errorf("feature %q: %w: not one of KVM's", feature, vm.ErrNotSupported)
 		}
 	}

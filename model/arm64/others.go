@@ -95,6 +95,8 @@ func (m *VM) other(c *vcpu, id arm64.ID) syscall.Errno {
 		return 0
 	case id&idKindMask == idCore && id&0xffff < coreWords:
 		return syscall.EINVAL // no register starts there, or not of that size
+	case id&idKindMask == idSVE && m.kvm.SVE:
+		return syscall.EINVAL // not one of SVE's, or not of that size
 	}
 	return syscall.ENOENT
 }

@@ -35,6 +35,8 @@ type VM struct {
 	ran    bool // any vCPU has run
 	filter filter
 	closed bool
+	// incomplete: the user completes vCPUs.
+	incomplete bool
 }
 
 // vcpu is one virtual CPU.
@@ -44,22 +46,13 @@ type vcpu struct {
 	// lengths are the SVE vector lengths: bit n-1 stands for n quadwords.
 	lengths   uint16
 	finalised bool
-	pmu       pmuState
+	// pmuInterrupt is that of the PMU, 0 before it has one; pmuReady: it was initialised.
+	pmuInterrupt int32
+	pmuReady     bool
 	// others are registers that the model only keeps, by id, little-endian;
 	// those never written hold 0.
 	others map[arm64.ID][]byte
 }
-
-// pmuState is how far a vCPU's PMU was set up. Like the live backend, the model
-// does so on the way into the vCPU's first run, with an interrupt if the VM has
-// an interrupt controller by then.
-type pmuState uint8
-
-const (
-	pmuNone pmuState = iota
-	pmuWithoutInterrupt
-	pmuWithInterrupt
-)
 
 // template is a VM of features as it is made, without vCPUs.
 func (h *Host) template(kvm kernel.VM) *VM {
@@ -231,22 +224,23 @@ func (m *VM) runs() bool { return !m.kvm.EL2 || m.kvm.VGIC == 3 }
 // enter does what comes before a vCPU's guest is let run: what userspace has to
 // complete, and what KVM does on the way into the first KVM_RUN of a VM.
 func (m *VM) enter(c *vcpu) syscall.Errno {
-	c.finalised = c.finalised || m.kvm.SVE
-	if m.kvm.PMU && c.pmu == pmuNone {
-		c.pmu = pmuWithoutInterrupt
-		if m.kvm.VGIC != 0 {
-			c.pmu = pmuWithInterrupt
-		}
+	if !m.incomplete {
+		m.complete(c)
 	}
 	var errno syscall.Errno
 	switch {
+	case m.kvm.SVE && !c.finalised:
+		return syscall.EPERM
 	case !m.runs():
 		errno = syscall.EAGAIN
-	case c.pmu == pmuWithoutInterrupt && m.kvm.VGIC != 0:
+	case m.kvm.PMU && !c.pmuReady:
+		if m.host.profile.Does(kernel.WantsPMUReady) {
+			errno = syscall.EINVAL
+		}
+	case m.kvm.PMU && c.pmuInterrupt == 0 && m.kvm.VGIC != 0:
 		// With an interrupt controller a PMU needs an interrupt, which it can
 		// only be given before it is initialised (Linux,
-		// arch/arm64/kvm/pmu-emul.c, kvm_arm_pmu_v3_enable). A VM whose vCPU
-		// ran gets no vGIC any more, so only those with EL2 come here.
+		// arch/arm64/kvm/pmu-emul.c, kvm_arm_pmu_v3_enable).
 		errno = syscall.EINVAL
 	}
 	if !m.ran {
@@ -255,6 +249,18 @@ func (m *VM) enter(c *vcpu) syscall.Errno {
 		m.ran = errno == 0
 	}
 	return errno
+}
+
+// complete does what the live backend does for its user: SVE is finalised, and the PMU
+// initialised, with an interrupt if the VM has an interrupt controller by then.
+func (m *VM) complete(c *vcpu) {
+	c.finalised = c.finalised || m.kvm.SVE
+	if m.kvm.PMU && !c.pmuReady {
+		c.pmuReady = true
+		if m.kvm.VGIC != 0 {
+			c.pmuInterrupt = pmuInterrupt
+		}
+	}
 }
 
 // matchVGICs sets the fields that a run sets to what the VM's interrupt
