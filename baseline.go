@@ -263,6 +263,7 @@ func (b *BaselineResult) notCaptured(captures []*Capture) {
 	if len(missing) > 0 {
 		b.NotKnown = append([]string{fmt.Sprintf("any setup with %s (not captured on all hosts)", joinFeatures(missing))}, b.NotKnown...)
 	}
+	b.NotKnown = append(b.NotKnown, unknownRanges(captures...)...)
 	for i := range b.Findings {
 		f := &b.Findings[i]
 		decided := FeatureDeciding(f.Register, f.Field)

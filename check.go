@@ -74,6 +74,7 @@ func Check(contract *Contract, capture *Capture, vmm VMM) HostVerdict {
 	case setup.Accepts == Assumed:
 		result.RestsOn = []string{fmt.Sprintf("what Linux %s accepts, assumed; this host was not tried", setup.AssumedKernel)}
 	}
+	result.RestsOn = append(result.RestsOn, unknownRanges(capture)...)
 	return result
 }
 

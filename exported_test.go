@@ -97,6 +97,7 @@ var exported = map[string]func(h *handed, r *rand.Rand){
 			c.Marshal()
 			c.NotCaptured()
 			c.Implausible()
+			guise.UnknownMaskRangesText(c.UnknownMaskRanges())
 			c.Doubts()
 			c.ViewDigest()
 			c.Setup("")
@@ -138,6 +139,12 @@ var exported = map[string]func(h *handed, r *rand.Rand){
 	},
 	"PoolsThatMove": func(h *handed, r *rand.Rand) {
 		guise.PoolsThatMove(h.some(r), pick(r, h.policies), pick(r, [][]guise.VMM{nil, guise.VMMs, {"x"}}))
+	},
+	"UnknownMaskRangesText": func(h *handed, r *rand.Rand) { guise.UnknownMaskRangesText(r.Uint64()) },
+	"VMM": func(h *handed, r *rand.Rand) {
+		vmm := pick(r, []guise.VMM{"", "x", guise.VMMGuise, "qemu@11.1"})
+		vmm.ComparesLists()
+		vmm.Tolerates(arm64.ID(r.Uint64()), r.Uint64())
 	},
 	"ParseVMM": func(h *handed, r *rand.Rand) {
 		_, _ = guise.ParseVMM(pick(r, []string{"", "@", "qemu@", "qemu@1.", "firecracker@", "qemu@99999999999999999999.1"}))

@@ -154,6 +154,7 @@ func (s *session) run(args []string) (status int) {
 		return s.report(err)
 	}
 	status, err = selected.Run(s)
+	s.reader.warn(s.stderr)
 	if err == nil {
 		err = s.stdout.err()
 	}

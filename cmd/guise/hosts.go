@@ -44,6 +44,7 @@ func (h *hostArguments) load(s *session) ([]*guise.Capture, error) {
 		}
 		captures = append(captures, found[i]...)
 	}
+	s.reader.warn(s.stderr)
 	return captures, h.assume(captures)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/guise-project/guise"
 	"github.com/guise-project/guise/catalog"
+	"github.com/guise-project/guise/internal/plain"
 	"github.com/guise-project/guise/internal/readfile"
 	"github.com/guise-project/guise/isa"
 )
@@ -29,10 +30,35 @@ import (
 type reader struct {
 	// standardInput is what standard input holds.
 	standardInput func() ([]byte, error)
+	// unknownRanges are hosts whose KVM tells of registers that guise knows nothing of.
+	unknownRanges sync.Map // a host's name to the bitmap
+}
+
+// met notes what is odd in captures that were read, and returns them.
+func (r *reader) met(captures []*guise.Capture) []*guise.Capture {
+	for _, c := range captures {
+		if ranges := c.UnknownMaskRanges(); ranges != 0 {
+			r.unknownRanges.Store(c.Name, ranges)
+		}
+	}
+	return captures
+}
+
+// warn says, once, what no answer about the hosts that were read can take into account.
+func (r *reader) warn(to io.Writer) {
+	var lines []string
+	for name, ranges := range r.unknownRanges.Range {
+		r.unknownRanges.Delete(name)
+		lines = append(lines, fmt.Sprintf("guise: %v: %s\n", name, guise.UnknownMaskRangesText(ranges.(uint64))))
+	}
+	slices.Sort(lines)
+	for _, line := range lines {
+		fmt.Fprint(to, plain.Lines(line))
+	}
 }
 
 func newReader(stdin io.Reader) *reader {
-	return &reader{sync.OnceValues(func() ([]byte, error) {
+	return &reader{standardInput: sync.OnceValues(func() ([]byte, error) {
 		if stdin == nil {
 			return nil, errors.New("-: there is no standard input")
 		}
@@ -92,7 +118,7 @@ func (r *reader) hosts(name string, buffer []byte) (captures []*guise.Capture, a
 	} else if errors.Is(err, fs.ErrNotExist) {
 		captures, err = catalogHost(name)
 	}
-	return captures, again, err
+	return r.met(captures), again, err
 }
 
 // shortDocument is the longest document, in bytes, that is read as a capture before
@@ -171,13 +197,14 @@ func (r *reader) readFor(name, want string) ([]byte, error) {
 // opened is what an argument names, for commands that have to look at it to see
 // what it is.
 type opened struct {
+	reader *reader
 	name string
 	data []byte
 	err  error // why there is no data
 }
 
 func (r *reader) open(name string) *opened {
-	o := &opened{name: name}
+	o := &opened{reader: r, name: name}
 	o.data, o.err = r.read(name)
 	return o
 }
@@ -197,7 +224,7 @@ func (o *opened) subject() (contract *guise.Contract, captures []*guise.Capture,
 	if err != nil {
 		return nil, nil, &inputError{err}
 	}
-	return contract, captures, nil
+	return contract, o.reader.met(captures), nil
 }
 
 // contract reads a contract. Errors are *inputError.
