@@ -88,14 +88,14 @@ func (c *tally) judge(known, right bool, format string, args ...any) {
 
 // TestNoBracketContradictsAnAnswer: random versions, of many of which it is open
 // which kernel they are, on random CPUs; each kernel that a version may be is a host
-// of the model. What check, baseline and forecast say definitely of a host of which
-// only the version is known is true of every one of them.
+// of the model. What check, baseline, forecast, moves and pools say definitely of a host of
+// which only the version is known is true of every one of them.
 func TestNoBracketContradictsAnAnswer(t *testing.T) {
 	random := rand.New(rand.NewPCG(*bracketSeed, 11))
 	releases := slices.DeleteFunc(kernel.Releases(), func(r kernel.Release) bool {
 		return r.Series.Compare(kernel.Known[0]) < 0 // guests read what the CPU has, and no VM can be proved
 	})
-	checks, baselines, forecasts := tally{t: t}, tally{t: t}, tally{t: t}
+	checks, baselines, forecasts, moves, pools := tally{t: t}, tally{t: t}, tally{t: t}, tally{t: t}, tally{t: t}
 	const rounds = 60
 	draw := func() kernel.Version {
 		r := &releases[random.IntN(len(releases))]
@@ -122,18 +122,21 @@ func TestNoBracketContradictsAnAnswer(t *testing.T) {
 			}
 			judgeBaseline(t, &baselines, m, here, there, i)
 			judgeForecast(t, &forecasts, host, there)
+			judgeMoves(t, &moves, random, here, there, i)
+			judgePools(t, &pools, random, here, there, i)
 		}
 	}
 	for _, c := range []struct {
 		what string
 		*tally
-	}{{"check", &checks}, {"baseline", &baselines}, {"forecast", &forecasts}} {
+	}{{"check", &checks}, {"baseline", &baselines}, {"forecast", &forecasts}, {"moves", &moves}, {"pools", &pools}} {
 		if c.definite < rounds || c.unknown == 0 {
 			t.Errorf("%s: only %d definite answers and %d unknown", c.what, c.definite, c.unknown)
 		}
 	}
-	testenv.Figure(t, "answers about versions that may be several kernels, against each of them: check %d definite, %d unknown; baseline %d, %d; forecast %d, %d; contradicted %d; seed %d",
-		checks.definite, checks.unknown, baselines.definite, baselines.unknown, forecasts.definite, forecasts.unknown, checks.wrong+baselines.wrong+forecasts.wrong, *bracketSeed)
+	testenv.Figure(t, "answers about versions that may be several kernels, against each of them: check %d definite, %d unknown; baseline %d, %d; forecast %d, %d; moves %d, %d; pools %d, %d; contradicted %d; seed %d",
+		checks.definite, checks.unknown, baselines.definite, baselines.unknown, forecasts.definite, forecasts.unknown, moves.definite, moves.unknown, pools.definite, pools.unknown,
+		checks.wrong+baselines.wrong+forecasts.wrong+moves.wrong+pools.wrong, *bracketSeed)
 }
 
 // judgeBaseline holds the baseline of two blind hosts against the hosts: they take
@@ -157,6 +160,59 @@ func judgeBaseline(t *testing.T, c *tally, m *contractMaker, here, there *ends, 
 	for _, host := range both {
 		takes, why := taken(t.Context(), host, result.Contract)
 		c.judge(true, takes, "baseline of %v and %v: %v does not take the contract, setup %s: %s", both[0].host, both[1].host, host.host, result.Contract.Setup.Key(), why)
+	}
+}
+
+// judgeMoves holds moves between two blind hosts against the same moves between the hosts
+// that were tried, which TestMovesAgainstTheModel holds against replays: each way, of a VM
+// that was given what its host shows, point by point.
+func judgeMoves(t *testing.T, c *tally, random *rand.Rand, here, there *ends, i int) {
+	t.Helper()
+	j := random.IntN(len(there.hosts))
+	vmm := []guise.VMM{guise.VMMQEMU, "qemu@11.1", guise.VMMFirecracker}[random.IntN(3)]
+	for _, way := range [][2]struct {
+		ends *ends
+		at   int
+	}{{{here, i}, {there, j}}, {{there, j}, {here, i}}} {
+		from, to := way[0], way[1]
+		known := from.ends.hosts[from.at].capture
+		key := known.Setups[random.IntN(len(known.Setups))].Key()
+		blind, err := guise.MoveOne(nil, from.ends.blind[from.at], to.ends.blind[to.at], key, vmm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tried, err := guise.MoveOne(nil, known, to.ends.hosts[to.at].capture, key, vmm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.judge(blind.Outcome != guise.MoveUnknown, blind.Outcome == tried.Outcome || tried.Outcome == guise.MoveUnknown,
+			"%s: %s from %v to %v, setup %s, by %s, where they were tried %s: %+v %+v", "moves", blind.Outcome, from.ends.hosts[from.at].host, to.ends.hosts[to.at].host, key, vmm, tried.Outcome, blind.Points, tried.Points)
+		for k := range blind.Points {
+			p := &blind.Points[k]
+			same := slices.ContainsFunc(tried.Points, func(other guise.MovePoint) bool {
+				return other.Register == p.Register && (other.Outcome == guise.MoveUnknown || other.Outcome == p.Outcome && (other.Errno == p.Errno || p.Errno == ""))
+			})
+			c.judge(p.Outcome != guise.MoveUnknown, same || tried.Outcome == guise.MoveUnknown, "%s from %v to %v, setup %s, by %s: %+v, where they were tried %+v", p.Name(), from.ends.hosts[from.at].host, to.ends.hosts[to.at].host, key, vmm, *p, tried.Points)
+		}
+	}
+}
+
+// judgePools holds the pools of two blind hosts against those of the hosts.
+func judgePools(t *testing.T, c *tally, random *rand.Rand, here, there *ends, i int) {
+	t.Helper()
+	j := random.IntN(len(there.hosts))
+	blind, err := guise.Pools([]*guise.Capture{here.blind[i], there.blind[j]}, nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := len(blind.Rungs) > 0 && len(blind.Rungs[0].Pools) == 1 && len(blind.Alone) == 0
+	if !one {
+		c.judge(false, true, "") // that two certain pools are needed is no claim that none is possible
+		return
+	}
+	for _, host := range []*agreeing{here.hosts[i], there.hosts[j]} {
+		takes, why := taken(t.Context(), host, blind.Rungs[0].Pools[0].Contract)
+		c.judge(true, takes, "a pool of %v and %v: %v does not take its contract: %s", here.hosts[i].host, there.hosts[j].host, host.host, why)
 	}
 }
 
