@@ -116,7 +116,7 @@ func TestVectorLengthsAreCutFromTheTop(t *testing.T) {
 // TestAMissingListIsNoEmptyOne: what QEMU would refuse for its list is not known
 // where either list was not captured, and known where one is empty.
 func TestAMissingListIsNoEmptyOne(t *testing.T) {
-	host := only(t, load(t, "graviton2@6.18"), load(t, "graviton2@6.18").Setups[0].Key())
+	host := only(t, load(t, "qemu10-neoverse-n1@6.18"), "base/vgic3")
 	contract := baseline(t, nil, host).Contract
 	if contract.Listed == nil {
 		t.Fatal("the contract has no list")

@@ -159,7 +159,7 @@ func judgeBaseline(t *testing.T, c *tally, m *contractMaker, here, there *ends, 
 	}
 	for _, host := range both {
 		takes, why := taken(t.Context(), host, result.Contract)
-		c.judge(true, takes, "baseline of %v and %v: %v does not take the contract, setup %s: %s", both[0].host, both[1].host, host.host, result.Contract.Setup.Key(), why)
+		c.judge(true, takes, "baseline of %v and %v: %v does not take the contract, setup %s: %s; policy %+v", both[0].host, both[1].host, host.host, result.Contract.Setup.Key(), why, policy)
 	}
 }
 
@@ -213,6 +213,24 @@ func judgePools(t *testing.T, c *tally, random *rand.Rand, here, there *ends, i 
 	for _, host := range []*agreeing{here.hosts[i], there.hosts[j]} {
 		takes, why := taken(t.Context(), host, blind.Rungs[0].Pools[0].Contract)
 		c.judge(true, takes, "a pool of %v and %v: %v does not take its contract: %s", here.hosts[i].host, there.hosts[j].host, host.host, why)
+	}
+}
+
+// TestServicesLeftToAHostWithoutBitmaps: what a contract leaves to each host, a host
+// without the register serves as its kernel does, and takes the contract.
+func TestServicesLeftToAHostWithoutBitmaps(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	without, with := openEnds(t, random, kernel.Version{Major: 5, Minor: 16}, "cortex-a57"), openEnds(t, random, kernel.Version{Major: 6, Minor: 1}, "cortex-a57")
+	hosts := []*agreeing{without.hosts[0], with.hosts[0]}
+	policy := &guise.Policy{Vary: []string{"STD_BMAP.TRNG_V1_0"}, Without: []guise.Feature{guise.FeaturePMU}}
+	result, err := guise.Baseline([]*guise.Capture{without.blind[0], with.blind[0]}, policy)
+	if err != nil || result.Contract == nil {
+		t.Fatalf("no contract: %v %+v", err, result)
+	}
+	for _, host := range hosts {
+		if takes, why := taken(t.Context(), host, result.Contract); !takes {
+			t.Errorf("%v: %s", host.host, why)
+		}
 	}
 }
 
