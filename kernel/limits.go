@@ -85,8 +85,8 @@ var limits = []Change{
 	{Since: in("6.13").and("6.6.67", "6.12.6"), Kind: Hides, Register: "ID_AA64PFR0_EL1", Fields: []string{"MPAM"}},
 	{Since: in("6.13").and("6.6.67", "6.12.6"), Kind: Hides, Register: "ID_AA64PFR1_EL1", Fields: []string{"MPAM_frac"}},
 	{Since: in("6.0"), Until: in("6.6").and("6.1.57", "6.5.7"), Kind: Hides, Register: "ID_AA64ISAR2_EL1", Fields: []string{"CLRBHB"}, Note: "by accident"},
-	{Since: in("6.3"), Kind: Hides, Register: "ID_AA64MMFR2_EL1", Fields: []string{"CCIDX"}, Note: "cache geometry is fabricated"},
-	{Since: in("6.3"), Kind: Hides, Register: "ID_MMFR4_EL1", Fields: []string{"CCIDX"}},
+	{Since: in("6.3").of(Amazon, "6.1.172"), Kind: Hides, Register: "ID_AA64MMFR2_EL1", Fields: []string{"CCIDX"}, Note: "cache geometry is fabricated; Amazon's, seen on graviton3 and graviton4, leaves it the CPU's"},
+	{Since: in("6.3").of(Amazon, "6.1.172"), Kind: Hides, Register: "ID_MMFR4_EL1", Fields: []string{"CCIDX"}},
 	{Since: in("6.15"), Kind: Hides, Register: "ID_AA64MMFR2_EL1", Fields: []string{"NV"}},
 
 	// What comes with a vCPU feature.

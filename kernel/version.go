@@ -92,7 +92,8 @@ func (v Version) Compare(other Version) int {
 
 // Backport says when a change came to a stable series that began without it: it is
 // absent up to and including the point release After and present from By on. An
-// After whose point release is not known says nothing of what was before By.
+// After whose point release is not known says nothing of what was before By. With a
+// vendor in By it is a patch of that vendor's, which no other kernel has.
 type Backport struct {
 	After, By Version
 }
@@ -122,7 +123,7 @@ func (s Span) In(v Version) (in, known bool) {
 	for i := range s.Backports {
 		b := &s.Backports[i]
 		switch {
-		case b.By.Series() != v.Series():
+		case b.By.Series() != v.Series(), b.By.Vendor != Mainline && b.By.Vendor != v.Vendor:
 			continue
 		case v.point == 0:
 			return false, false
@@ -157,6 +158,9 @@ func (s Span) String() string {
 			text += fmt.Sprintf(", (%v, %v]", b.After, b.By)
 		default:
 			text += ", " + b.By.String()
+			if b.By.Vendor != Mainline {
+				text += " of " + b.By.Vendor.String()
+			}
 		}
 	}
 	if perhaps != "" {
@@ -221,12 +225,24 @@ func (s Span) and(updates ...string) Span {
 	return s
 }
 
+// of adds a series of a vendor's that got it by a patch of the vendor's: "6.1.172" in that
+// point release, and what others have is not known.
+func (s Span) of(vendor Vendor, update string) Span {
+	s = s.and("?-" + update)
+	for i := range s.Backports {
+		if b := &s.Backports[i]; b.By == must(update) {
+			b.By.Vendor = vendor
+		}
+	}
+	return s
+}
+
 // Points returns the point releases of a series at which it is decided whether it
 // has the change.
 func (s Span) points(series Version) []int {
 	var points []int
 	for _, b := range s.Backports {
-		if b.By == (Version{}) || b.By.Series() != series.Series() {
+		if b.By == (Version{}) || b.By.Series() != series.Series() || b.By.Vendor != Mainline && b.By.Vendor != series.Vendor {
 			continue
 		}
 		if point, known := b.After.Point(); known {

@@ -79,7 +79,8 @@ type Job struct {
 	// Monitor, where not nil, is called once the job was given, while it runs.
 	// ask runs one of QEMU's human monitor commands ("stop", "p/x $nip") and
 	// returns what it prints; it fails once the host has ended, and is for one
-	// goroutine. The context ends with the job, and Run waits for Monitor to
+	// goroutine. It is called anew where a restored host hung and the job is given to
+	// one that is booted. The context ends with the job, and Run waits for Monitor to
 	// return.
 	Monitor func(ctx context.Context, ask func(command string) (string, error))
 	// Stdout and Stderr, where not nil, receive what the job writes as it

@@ -259,6 +259,29 @@ func TestLiveTimersRunInRestoredHosts(t *testing.T) {
 	}
 }
 
+// TestLiveRestoredHostThatHangsIsBooted: a job that a restored host took and did nothing
+// for is done by one that is booted, unless someone saw a part of it.
+func TestLiveRestoredHostThatHangsIsBooted(t *testing.T) {
+	h := lab.Host{Kernel: "6.1", CPU: "cortex-a53", Memory: 288}
+	job := demo(t, "timers")
+	labtest.Run(t, h, job)
+	if result := fromSnapshot(t, h, job); !result.Restored {
+		t.Fatalf("was not restored: %+v", result)
+	}
+	h.Limit = 10 * time.Second
+	calls := 0
+	job.Monitor = func(_ context.Context, ask func(string) (string, error)) {
+		if calls++; calls == 1 {
+			if _, err := ask("stop"); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if result := labtest.Run(t, h, job); result.Restored || result.Status != 0 || calls != 2 {
+		t.Errorf("%d machines did the job: %+v", calls, result)
+	}
+}
+
 // TestLiveDamagedSnapshotIsMadeAgain: a snapshot that cannot be restored is
 // not the user's problem.
 func TestLiveDamagedSnapshotIsMadeAgain(t *testing.T) {

@@ -75,6 +75,15 @@ func (s snapshot) remove() error {
 	return errors.Join(removeIfThere(s.hello), removeIfThere(s.state))
 }
 
+// forgetSnapshot removes the snapshot of a machine, so that the next is booted.
+func (m *machine) forgetSnapshot() error {
+	s, err := snapshotOf(m)
+	if err != nil {
+		return err
+	}
+	return s.remove()
+}
+
 func removeIfThere(path string) error {
 	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err

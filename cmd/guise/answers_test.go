@@ -47,10 +47,10 @@ var answerSchemas = []struct {
 	}, ""},
 	{"check", "answer-check", []string{
 		"check graviton2@6.18 graviton2@6.1 graviton3@6.18", "check qemu10-max@7.2 graviton2@6.1 qemu10-a64fx@6.18", "check --for qemu graviton2@6.1 graviton2@6.18 qemu10-max@7.2", "check --for any graviton2@6.1 graviton2@6.18 graviton4@6.18",
-		"pools --for qemu@11.1 graviton2@6.1 graviton2@6.18 qemu10-neoverse-n1@6.12 qemu10-neoverse-n1@7.2",
 		"check --for firecracker graviton2@6.18 graviton2@6.1", "check varied.json graviton2@6.18 graviton3@6.18", "check ten.json p9.json p10.json", "check ten.json graviton2@6.18",
 	}, ""},
-	{"pools", "answer-pools", []string{"pools graviton2@6.1 graviton2@6.18 graviton3@6.18", "pools --require FEAT_SVE graviton2@6.18", "pools qemu10-neoverse-n1@6.1 qemu10-neoverse-n1@6.12"}, ""},
+	{"pools", "answer-pools", []string{"pools graviton2@6.1 graviton2@6.18 graviton3@6.18", "pools --require FEAT_SVE graviton2@6.18", "pools qemu10-neoverse-n1@6.1 qemu10-neoverse-n1@6.12",
+		"pools --for qemu@11.1 graviton2@6.1 graviton2@6.18 qemu10-neoverse-n1@6.12 qemu10-neoverse-n1@7.2"}, ""},
 	{"lint", "answer-lint", []string{"lint varied.json p9.json", "lint missing.json"}, ""},
 	{"forecast", "answer-forecast", []string{
 		"forecast graviton2@6.1 --kernel 7.2", "forecast graviton2@6.1 --kernel 6.12,7.2", "forecast graviton3@6.1 --kernel 7.2 --raw neoverse-v1", "forecast qemu10-max@6.1 --kernel 4.15",

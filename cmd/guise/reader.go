@@ -198,9 +198,9 @@ func (r *reader) readFor(name, want string) ([]byte, error) {
 // what it is.
 type opened struct {
 	reader *reader
-	name string
-	data []byte
-	err  error // why there is no data
+	name   string
+	data   []byte
+	err    error // why there is no data
 }
 
 func (r *reader) open(name string) *opened {

@@ -113,10 +113,10 @@ func checkForecast(t *testing.T, machine string, from, to *guise.Capture, f *Set
 // backports are what Amazon's kernels and Firecracker do otherwise than upstream's
 // kernels of the same version.
 var backports = map[string]string{
-	"graviton3 6.1 ID_MMFR4_EL1.CCIDX":     "hidden, with the fabricated caches, by a backport",
-	"graviton3 6.1 ID_AA64MMFR2_EL1.CCIDX": "hidden, with the fabricated caches, by a backport",
-	"graviton2 6.18 CLIDR_EL1":             "written by Firecracker from the host's sysfs",
-	"graviton3 6.18 CLIDR_EL1":             "written by Firecracker from the host's sysfs",
+	"graviton2 6.18 CLIDR_EL1":       "written by Firecracker from the host's sysfs",
+	"graviton3 6.18 CLIDR_EL1":       "written by Firecracker from the host's sysfs",
+	"graviton4 6.18 CLIDR_EL1":       "written by Firecracker from the host's sysfs",
+	"graviton4 6.18 ID_PFR1_EL1.GIC": "Firecracker makes the vGIC before it initialises vCPUs, which sets the register to what the host has",
 }
 
 func explained(machine, name string, to *guise.Capture) bool {
@@ -127,7 +127,7 @@ func explained(machine, name string, to *guise.Capture) bool {
 
 // TestForecastOfGravitons: real hosts, under kernels with Amazon's backports.
 func TestForecastOfGravitons(t *testing.T) {
-	for _, machine := range []string{"graviton2", "graviton3"} {
+	for _, machine := range []string{"graviton2", "graviton3", "graviton4"} {
 		for _, pair := range [][2]string{{"5.10", "6.1"}, {"6.1", "6.18"}, {"5.10", "6.18"}, {"6.18", "6.1"}} {
 			from, err := catalog.Load(machine + "@" + pair[0])
 			if err != nil {
@@ -137,7 +137,10 @@ func TestForecastOfGravitons(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			version, _ := kernel.ParseVersion(pair[1])
+			version, err := kernel.ParseVersion(to.Host.Kernel)
+			if err != nil {
+				t.Fatal(err)
+			}
 			f, err := Predict(from, version)
 			if err != nil {
 				t.Fatal(err)
