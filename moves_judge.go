@@ -159,6 +159,9 @@ func (m *moving) register(place int) {
 	case !from && !to:
 	case !from:
 		m.appears(place, point)
+	case m.sent(place) && !to && m.target.setup.Listed != nil && !m.target.setup.lacks(id):
+		point.Outcome, point.There = MoveUnknown, stateNotCaptured
+		m.add(point)
 	case m.sent(place) && !to:
 		m.missing(id, value, true)
 	case m.sent(place) && m.target.setup.Listed != nil && m.target.has(id, &m.carried) == No:

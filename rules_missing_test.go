@@ -337,3 +337,29 @@ func TestRegistersThatAGuestInAArch32MayNotReach(t *testing.T) {
 		}
 	}
 }
+
+// TestAMoveToWhatWasNotCaptured: what the target lists and was not captured with is no
+// register that it lacks.
+func TestAMoveToWhatWasNotCaptured(t *testing.T) {
+	from := only(t, load(t, "qemu10-neoverse-n1@7.2"), "base/vgic3")
+	id := arm64.ID(arm64.Registers[arm64.IDAA64MMFR2EL1].ID)
+	for name, row := range map[string]struct {
+		listed bool
+		want   guise.Outcome
+	}{"listed": {true, guise.MoveUnknown}, "not listed": {false, guise.MoveRefused}} {
+		to := withSetup(from, "to", func(s *guise.CapturedSetup) {
+			s.View.Present.Remove(arm64.IDAA64MMFR2EL1)
+			s.View.Values[arm64.IDAA64MMFR2EL1] = 0
+			if !row.listed {
+				s.Listed = slices.DeleteFunc(slices.Clone(s.Listed), func(other arm64.ID) bool { return other == id })
+			}
+		})
+		for _, vmm := range guise.VMMs {
+			m, err := guise.MoveOne(nil, from, to, "base/vgic3", vmm)
+			i := slices.IndexFunc(m.Points, func(p guise.MovePoint) bool { return p.Register == "ID_AA64MMFR2_EL1" })
+			if err != nil || i < 0 || m.Points[i].Outcome != row.want {
+				t.Errorf("%s, %s: %v %+v", name, vmm, err, m.Points)
+			}
+		}
+	}
+}

@@ -124,9 +124,9 @@ var listed = []Listing{
 	{Name: "CTR_EL0", First: sysreg("S3_3_C0_C0_1"), Since: always},
 	{Name: "POR_EL0", First: sysreg("S3_3_C10_C2_4"), Since: in("6.12"), When: []Condition{WithS1POE}},
 	{Name: "TPIDR_EL0, TPIDRRO_EL0", First: sysreg("S3_3_C13_C0_2"), Count: 2, Step: 1, Since: always},
-	{Name: "CNTPCT_EL0", First: sysreg("S3_3_C14_C0_1"), Since: in("6.4")},
+	{Name: "CNTPCT_EL0", First: sysreg("S3_3_C14_C0_1"), Since: physicalTimer},
 	{Name: "KVM_REG_ARM_TIMER_CVAL", First: sysreg("S3_3_C14_C0_2"), Since: always},
-	{Name: "CNTP_CTL_EL0, CNTP_CVAL_EL0", First: sysreg("S3_3_C14_C2_1"), Count: 2, Step: 1, Since: in("6.4")},
+	{Name: "CNTP_CTL_EL0, CNTP_CVAL_EL0", First: sysreg("S3_3_C14_C2_1"), Count: 2, Step: 1, Since: physicalTimer},
 	{Name: "KVM_REG_ARM_TIMER_CTL, KVM_REG_ARM_TIMER_CNT", First: sysreg("S3_3_C14_C3_1"), Count: 2, Step: 1, Since: always},
 	{Name: "DACR32_EL2", First: sysreg("S3_4_C3_C0_0"), Since: always},
 	{Name: "IFSR32_EL2", First: sysreg("S3_4_C5_C0_1"), Since: always},
@@ -184,6 +184,10 @@ var listedEL2 = []Listing{
 	{Name: "CNTHP_CTL_EL2, CNTHP_CVAL_EL2", First: sysreg("S3_4_C14_C2_1"), Count: 2, Step: 1},
 	{Name: "SP_EL2", First: sysreg("S3_6_C4_C1_0")},
 }
+
+// physicalTimer is when the physical timer of EL1 can be read and written. Amazon's older
+// kernels list its registers too, as fingerprints of Firecracker's show.
+var physicalTimer = in("6.4").of(Amazon, "5.10.255").of(Amazon, "6.1.172")
 
 // listedVHE are listed where EL2 has VHE.
 var listedVHE = []Listing{

@@ -46,7 +46,7 @@ var vendors = []vendorKernels{
 		means: "openEuler 22.03 (5.10) keeps the ID registers of each vCPU as userspace writes them, any value, and never freezes them"},
 	{Vendor: SUSE, Name: "SUSE's kernel", marks: []string{"-default", "-64kb"}, never: true, rebased: true},
 	{Vendor: OtherVendor, Name: "a vendor's kernel", marks: []string{".an7", ".an8", ".an23", ".al7", ".al8", ".tl2", ".tl3", ".tl4", ".ky10", ".uel20", ".fc"}, rebased: true},
-	{Vendor: Amazon, Name: "Amazon Linux", marks: []string{".amzn2"}, means: "the stable series; its 6.1 hides CCIDX, as 6.3 does, and leaves caches the CPU's"},
+	{Vendor: Amazon, Name: "Amazon Linux", marks: []string{".amzn2"}, means: "the stable series; its 5.10 and 6.1 list the physical timer, as 6.4 does; its 6.1 hides CCIDX, as 6.3 does, and leaves caches the CPU's"},
 	{Vendor: Android, Name: "Android's kernel", marks: []string{"-android"}, means: "VMs that are not protected are given what the stable series gives"},
 	{Vendor: Debian, Name: "Debian's kernel", marks: []string{"+deb", "-arm64", "-arm64-16k", "-cloud-arm64", "-rt-arm64"}, zero: true, means: "the stable series as it is"},
 	{Vendor: Ubuntu, Name: "Ubuntu's kernel", marks: []string{"-generic", "-lowlatency", "-aws", "-azure", "-gcp", "-oracle", "-raspi", "-kvm", "-nvidia", "-virtual"}, zero: true,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/guise-project/guise"
@@ -105,4 +106,88 @@ func TestEveryMachineStandsForHosts(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestMovesOfSiliconAgainstFingerprints: between two kernels on one machine, what is
+// definite of a move between hosts by the machine's registers is definite of the same move
+// between Firecracker's fingerprints of the real machine, or unknown there, and the other
+// way round.
+func TestMovesOfSiliconAgainstFingerprints(t *testing.T) {
+	releases := []string{"5.10", "6.1", "6.18"}
+	moves, same, open := 0, 0, 0
+	for _, machine := range []string{"graviton2", "graviton3", "graviton4"} {
+		bySilicon, byFingerprint := map[string]*guise.Capture{}, map[string]*guise.Capture{}
+		for _, release := range releases {
+			captures, err := siliconHosts(siliconPrefix + machine + "@" + release)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bySilicon[release] = captures[0]
+			if byFingerprint[release], err = catalog.Load(machine + "@" + release); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, from := range releases {
+			for _, to := range releases {
+				if from == to {
+					continue
+				}
+				moves++
+				said := movePoints(t, bySilicon[from], bySilicon[to])
+				real := movePoints(t, byFingerprint[from], byFingerprint[to])
+				for name, outcome := range real {
+					switch other, ok := said[name]; {
+					case outcome == guise.MoveUnknown:
+					case ok && other == outcome:
+						same++
+					case ok && other == guise.MoveUnknown, !ok && notOfSilicon(bySilicon[from], bySilicon[to], name):
+						open++
+					case deviatesInMove(machine, from, to, name):
+					default:
+						t.Errorf("%s from %s to %s: %s: %v between fingerprints, by the registers %v (%v)", machine, from, to, name, outcome, other, ok)
+					}
+				}
+				for name, outcome := range said {
+					other, ok := real[name]
+					if outcome != guise.MoveUnknown && other != guise.MoveUnknown && (!ok || other != outcome) && !deviatesInMove(machine, from, to, name) {
+						t.Errorf("%s from %s to %s: %s: %v by the registers, between fingerprints %v (%v)", machine, from, to, name, outcome, other, ok)
+					}
+				}
+			}
+		}
+	}
+	testenv.Figure(t, "moves between kernels of 3 machines by their registers, against those between fingerprints of the real ones: %d moves, %d points alike, %d not known by the registers", moves, same, open)
+	if same < 20 {
+		t.Errorf("%d points alike: too few", same)
+	}
+}
+
+// movePoints are the outcomes of a move by Firecracker, by the names of registers and
+// fields.
+func movePoints(t *testing.T, from, to *guise.Capture) map[string]guise.Outcome {
+	t.Helper()
+	m, err := guise.MoveOne(nil, from, to, "base/vgic3", guise.VMMFirecracker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	points := map[string]guise.Outcome{}
+	for i := range m.Points {
+		points[m.Points[i].Name()] = m.Points[i].Outcome
+	}
+	return points
+}
+
+// notOfSilicon reports whether one of two hosts was not captured with a register.
+func notOfSilicon(from, to *guise.Capture, name string) bool {
+	register, _, _ := strings.Cut(name, ".")
+	place, known := arm64.Place(register)
+	return !known || !from.Setup("base/vgic3").View.Present.Has(place) || !to.Setup("base/vgic3").View.Present.Has(place)
+}
+
+// patched are registers that Amazon's older kernels list, and those of their names do not.
+var patched = []string{"CNTPCT_EL0", "CNTP_CTL_EL0", "CNTP_CVAL_EL0"}
+
+// deviatesInMove reports whether one end of a move is known to deviate in a field.
+func deviatesInMove(machine, from, to, name string) bool {
+	return to != "6.18" && slices.Contains(patched, name) || deviates[machine+"@"+from+" "+name] || deviates[machine+"@"+to+" "+name]
 }
