@@ -220,7 +220,15 @@ func judgePools(t *testing.T, c *tally, random *rand.Rand, here, there *ends, i 
 // without the register serves as its kernel does, and takes the contract.
 func TestServicesLeftToAHostWithoutBitmaps(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	without, with := openEnds(t, random, kernel.Version{Major: 5, Minor: 16}, "cortex-a57"), openEnds(t, random, kernel.Version{Major: 6, Minor: 1}, "cortex-a57")
+	var both [2]*ends
+	for i, release := range []string{"5.16.14", "6.1.100"} {
+		version, err := kernel.ParseVersion(release)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both[i] = openEnds(t, random, version, "cortex-a57")
+	}
+	without, with := both[0], both[1]
 	hosts := []*agreeing{without.hosts[0], with.hosts[0]}
 	policy := &guise.Policy{Vary: []string{"STD_BMAP.TRNG_V1_0"}, Without: []guise.Feature{guise.FeaturePMU}}
 	result, err := guise.Baseline([]*guise.Capture{without.blind[0], with.blind[0]}, policy)
