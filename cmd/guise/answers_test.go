@@ -56,7 +56,7 @@ var answerSchemas = []struct {
 		"forecast graviton2@6.1 --kernel 7.2", "forecast graviton2@6.1 --kernel 6.12,7.2", "forecast graviton3@6.1 --kernel 7.2 --raw neoverse-v1", "forecast qemu10-max@6.1 --kernel 4.15",
 	}, ""},
 	{"moves", "answer-moves", []string{
-		"moves graviton3@6.1 graviton3@6.18 --for firecracker", "moves graviton2@6.1 graviton2@6.18 qemu10-max@7.2", "moves varied.json graviton2@6.18 graviton3@6.18",
+		"moves graviton3@6.1 graviton3@6.18 --for firecracker", "moves graviton2@6.1 graviton2@6.18 qemu10-max@7.2", "moves varied.json graviton2@6.18 graviton3@6.18", "moves varied.json graviton2@6.18 graviton3@6.18 --for guise",
 		"moves model:6.12.118/neoverse-v1 model:7.2/neoverse-v1 --for qemu@11.1", "moves qemu10-a64fx@7.2 qemu10-max@7.2 --for qemu",
 	}, ""},
 	{"kernels", "answer-kernels", []string{"kernels", "kernels 6.12 6.19"}, ""},

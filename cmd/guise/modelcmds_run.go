@@ -193,8 +193,7 @@ func (o *onHosts) open(kind, rest string) ([]vm.Host, error) {
 }
 
 // labOutcomes runs the same command inside a host of the lab, and also returns what it told
-// on its standard error. Words after a
-// comma are kernel parameters; "mte=on" is the board's.
+// on its standard error. Words after a comma are kernel parameters; "mte=on" is the board's.
 func labOutcomes(ctx context.Context, name string, args []string, files []lab.File) (_ []*scenario.Outcome, told string, _ error) {
 	version, cpu, _ := strings.Cut(name, "/")
 	cpu, parameters, _ := strings.Cut(cpu, ",")

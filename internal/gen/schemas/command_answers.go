@@ -258,7 +258,7 @@ func siliconMachine() object {
 // moveMade is what comes of one move.
 func moveMade() object {
 	outcome := object{"enum": []string{"same", "moves", "unknown", "refused"}, "description": "moves: the VM moves, and its guest then sees a change"}
-	vmm := described(matching(`qemu(?:@[0-9]+\.[0-9]+(?:\.[0-9]+)?)?|firecracker`), "the VMM that moves; where any was asked for the one with the worst outcome")
+	vmm := described(matching(`qemu(?:@[0-9]+\.[0-9]+(?:\.[0-9]+)?)?|firecracker|guise`), "the VMM that moves; where any was asked for the one with the worst outcome")
 	point := members(object{
 		"outcome": outcome, "side": described(object{"enum": []string{"source", "target"}}, "the host that refuses or shows it"), "register": name, "field": name,
 		"carried": described(valued(object{}), "what the state has"), "there": described(valued(object{}), "what the target shows a VM of its own"),
