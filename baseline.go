@@ -300,9 +300,13 @@ func (m *meeting) contract() *Contract {
 	c := &Contract{Setup: m.setup(), View: *m.chosen(), Extra: m.extra, Listed: m.listed()}
 	for place := range c.View.Present.All() {
 		c.Vary[place] = m.vary[place]
-		if !slices.ContainsFunc(m.stances, func(t *stance) bool { return !t.capture.left(t.setup, place) }) {
-			c.left.Add(place)
+	}
+	for _, t := range m.stances {
+		if t.setup.Registers != Imported {
+			c.imported = nil
+			break
 		}
+		c.imported = append(c.imported, t.capture)
 	}
 	for _, t := range m.stances {
 		for _, from := range t.view.hosts {

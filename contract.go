@@ -39,9 +39,9 @@ type Contract struct {
 	Power *PowerContract
 	// MadeFrom names the hosts it was computed from, with their view digests.
 	MadeFrom []Origin
-	// left are registers whose values are a VMM's doing on all of those hosts; none in
-	// a contract that was read.
-	left arm64.Places
+	// imported are those hosts where all of them were imported; none in a contract that
+	// was read.
+	imported []*Capture
 }
 
 // Origin is a host that a contract was computed from.

@@ -210,6 +210,9 @@ func hollow(r *rand.Rand, v reflect.Value) {
 				v.Set(reflect.MakeSlice(v.Type(), r.IntN(2), 2))
 				return
 			}
+			if v.Len() == 0 {
+				return // of a field that is not exported
+			}
 			v = v.Index(r.IntN(v.Len()))
 		case reflect.Array:
 			v = v.Index(r.IntN(v.Len()))

@@ -15,9 +15,9 @@ import (
 // asLeft says why such a finding is open.
 const asLeft = "as the VMM that was asked left it; what KVM gives was not captured"
 
-// left reports whether what the capture says of a register may be a VMM's doing.
-func (c *Capture) left(s *CapturedSetup, place int) bool {
-	if s.Registers != Imported || place != arm64.CLIDREL1 {
+// left reports whether what an imported capture says of a register may be a VMM's doing.
+func (c *Capture) left(place int) bool {
+	if place != arm64.CLIDREL1 {
 		return false
 	}
 	version, err := kernel.ParseVersion(c.Host.Kernel)
@@ -40,7 +40,11 @@ func (s *CapturedSetup) leftUnlisted(id arm64.ID) bool {
 func (c *Contract) openWhatWasLeft(findings []Finding) {
 	for i := range findings {
 		f := &findings[i]
-		if place, ok := arm64.Place(f.Register); ok && f.Verdict == No && c.left.Has(place) {
+		place, ok := arm64.Place(f.Register)
+		if !ok || f.Verdict != No || len(c.imported) == 0 {
+			continue
+		}
+		if !slices.ContainsFunc(c.imported, func(host *Capture) bool { return !host.left(place) }) {
 			f.Verdict, f.Who, f.Means, f.Remedy = Unknown, "", asLeft, Remedy{Code: RemedyCapture}
 		}
 	}

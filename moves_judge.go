@@ -254,7 +254,7 @@ func (m *moving) fields(place int) {
 		}
 		return
 	}
-	if place == arm64.CLIDREL1 && !m.rules.writesCLIDR && m.contract == nil && m.source.capture.left(m.source.setup, place) {
+	if place == arm64.CLIDREL1 && !m.rules.writesCLIDR && m.contract == nil && m.source.setup.Registers == Imported && m.source.capture.left(place) {
 		m.add(MovePoint{Outcome: MoveUnknown, Source: true, Register: "CLIDR_EL1", There: registerText(place, m.target.setup.View.Values[place]), Means: asLeft})
 		return
 	}

@@ -31,6 +31,15 @@ func (p *Profile) MaskRanges() uint64 {
 	return bitmap
 }
 
+// KnownMaskRanges is the bitmap of the ranges that any version reports.
+func KnownMaskRanges() uint64 {
+	var bitmap uint64
+	for i := range maskRanges {
+		bitmap |= 1 << maskRanges[i].Index
+	}
+	return bitmap
+}
+
 // MaskRange returns a range that this version reports, or nil.
 func (p *Profile) MaskRange(index uint32) *MaskRange {
 	for i := range p.ranges {
